@@ -1,0 +1,114 @@
+/**
+ * The policy, compiled: what every thread works from. Made once from TOML by compile.ts; plain data,
+ * so that it can be handed to a worker as it is.
+ */
+
+/** The levels a memory resource can be at, mildest first. Thrashing counts as critical. */
+export type LevelName = "warning" | "critical" | "thrashing";
+export const LEVEL_NAMES = ["warning", "critical", "thrashing"] as const;
+
+/** An amount of memory: so many bytes, or a share of the total (0 to 1). */
+export type Amount = { readonly bytes: number } | { readonly share: number };
+
+/** One step of a level's ladder. The next step is taken when `deadlineMs` has passed and the level still stands. */
+export type Rung =
+  | { readonly action: "log" }
+  | { readonly action: "command"; readonly command: string; readonly deadlineMs: number }
+  | { readonly action: "sigterm"; readonly deadlineMs: number }
+  | { readonly action: "sigkill"; readonly deadlineMs: number };
+
+/** A level on available memory and, where swap exists and `swapFree` is set, on free swap: both must be low. */
+export interface HeadroomLevel {
+  /** The level begins when less than this is available. */
+  readonly available: Amount;
+  /** The level ends when more than this is available again; above `available` (hysteresis). */
+  readonly recover: Amount;
+  /** With swap: the level needs free swap below this too. Null: swap is not looked at. */
+  readonly swapFree: Amount | null;
+  /** How long the level must last before its ladder starts. 0: at once. */
+  readonly forMs: number;
+  readonly ladder: readonly Rung[];
+}
+
+/** Thrashing: memory is moved in and out faster than work is done, even while swap is free. All must hold together. */
+export interface ThrashingLevel {
+  /** Pages swapped in plus pages refaulted, a second. */
+  readonly pagesPerSecond: number;
+  /** Share of the time (0 to 1) in which every task stalled on memory: PSI `full`. */
+  readonly stallShare: number;
+  /** Less than this is available. */
+  readonly available: Amount;
+  readonly forMs: number;
+  readonly ladder: readonly Rung[];
+}
+
+export interface MemoryPolicy {
+  readonly enabled: boolean;
+  /** Time between two samples on a calm host. */
+  readonly intervalMs: number;
+  /** The shortest time between two samples, when exhaustion is near. */
+  readonly intervalMinMs: number;
+  /** Processes are walked when less than this is available, or when exhaustion is nearer than `walkHorizonMs`. */
+  readonly walkBelow: Amount;
+  readonly walkHorizonMs: number;
+  /** Time between two walks near a line, and on a calm host (which keeps a baseline to see growth against). */
+  readonly walkIntervalMs: number;
+  readonly walkIntervalCalmMs: number;
+  /** PSI `full` above this share (0 to 1) makes a level's `forMs` and deadlines shorter; it never makes a level. */
+  readonly urgentStallShare: number;
+  readonly warning: HeadroomLevel | null;
+  readonly critical: HeadroomLevel | null;
+  readonly thrashing: ThrashingLevel | null;
+}
+
+/**
+ * Which processes a rule is about: every given part must match. The strings are the sources of regular expressions
+ * that must match the whole value. `uid` is a number already.
+ */
+export interface ProcessRule {
+  readonly name: string | null;
+  readonly exe: string | null;
+  readonly cmdline: string | null;
+  readonly cgroup: string | null;
+  readonly uid: number | null;
+  /** The rule holds for the descendants of a matching process too. */
+  readonly descendants: boolean;
+  /** Line of the policy file it stands in, 0 in the built-in policy; for messages. */
+  readonly line: number;
+}
+
+export type VictimUnit = "auto" | "process" | "group" | "cgroup";
+
+export interface VictimPolicy {
+  readonly unit: VictimUnit;
+  readonly prefer: readonly ProcessRule[];
+  readonly avoid: readonly ProcessRule[];
+  readonly never: readonly ProcessRule[];
+  /** A candidate that would bring back less than this is not worth its work. */
+  readonly minimumBytes: number;
+}
+
+export interface RecordPolicy {
+  /** The audit log, JSON lines. Null: the place usual for the user (docs/operating.md). */
+  readonly auditPath: string | null;
+  /** The audit log is begun anew, one older one kept, when it grows over this. */
+  readonly auditLimitBytes: number;
+  /** Every decision also as a line in the kernel log. */
+  readonly kmsg: boolean;
+}
+
+export interface Policy {
+  /** Where it came from: a path, or `built-in:NAME`. */
+  readonly source: string;
+  /** `host`, or a memory cgroup's path below the mount of its hierarchy, such as `/machine/build`. */
+  readonly scope: string;
+  readonly dryRun: boolean;
+  readonly memory: MemoryPolicy;
+  readonly victim: VictimPolicy;
+  readonly record: RecordPolicy;
+}
+
+/** What an amount is in bytes, of a total in bytes. */
+export function amountBytes(amount: Amount, totalBytes: number): number {
+  return "bytes" in amount ? amount.bytes : amount.share * totalBytes;
+}
