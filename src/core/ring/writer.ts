@@ -1,0 +1,81 @@
+import { HeaderSlot, STAMPS_PER_SEGMENT, WORDS_PER_SLOT } from "./layout.ts";
+import { RingViews, type SharedRing } from "./views.ts";
+
+/**
+ * The one producer of a ring. It never waits: a reader that is too slow loses the oldest segment.
+ * A new writer on an old ring goes on where the last committed row is, so a restarted sampler loses nothing else.
+ */
+export class RingWriter {
+  readonly #views: RingViews;
+  #sequence: number;
+  #rows: number;
+
+  constructor(ring: SharedRing) {
+    this.#views = new RingViews(ring);
+    this.#sequence = this.#views.head;
+    this.#rows = this.#views.openRows;
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** No row fits any more: the segment has to be sealed first. */
+  get full(): boolean {
+    return this.#rows === this.#views.rowsPerSegment;
+  }
+
+  /**
+   * Writes one row: `frame[i]` is the i-th column, NaN is null. A full segment is sealed first.
+   * uint64 takes whole numbers from 0 to 2^53; what does not fit its column is written as null.
+   */
+  append(frame: Float64Array): void {
+    if (this.full) this.seal();
+    const base = this.#views.segmentAt(this.#sequence);
+    for (let column = 0; column < this.#views.columns; column++) {
+      this.#write(base, column, frame[column] as number);
+    }
+    this.#rows++;
+    Atomics.store(this.#views.header, HeaderSlot.rows * WORDS_PER_SLOT, this.#rows);
+  }
+
+  /** A number for the whole open segment. */
+  stamp(index: number, value: number): void {
+    const at = (this.#sequence % this.#views.segments) * STAMPS_PER_SEGMENT + index;
+    this.#views.stamps[at] = value;
+  }
+
+  /** Ends the open segment, however many rows it has, and begins the next. */
+  seal(): void {
+    const { header } = this.#views;
+    Atomics.store(header, this.#views.sealedRowsIndex(this.#sequence), this.#rows);
+    this.#sequence++;
+    this.#rows = 0;
+    // Rows before head: a reader that sees the new head must not see the old count of rows with it.
+    Atomics.store(header, HeaderSlot.rows * WORDS_PER_SLOT, 0);
+    Atomics.store(header, HeaderSlot.head * WORDS_PER_SLOT, this.#sequence);
+  }
+
+  #write(base: number, column: number, value: number): void {
+    const { layout, kind, bytes, words, doubles } = this.#views;
+    const validityAt = base + (layout.validityAt[column] as number) + (this.#rows >> 3);
+    const bit = 1 << (this.#rows & 7);
+    const valuesAt = base + (layout.valuesAt[column] as number);
+    const type = kind[column] as number;
+    let valid = value === value;
+    if (type === 8) {
+      doubles[(valuesAt >> 3) + this.#rows] = value;
+    } else if (type === 4) {
+      valid = valid && value === (value | 0);
+      words[(valuesAt >> 2) + this.#rows] = valid ? value : 0;
+    } else {
+      valid = valid && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
+      const at = (valuesAt >> 2) + this.#rows * 2;
+      const high = valid ? Math.floor(value / 4294967296) : 0;
+      words[at] = valid ? value - high * 4294967296 : 0;
+      words[at + 1] = high;
+    }
+    const present = bytes[validityAt] as number;
+    bytes[validityAt] = valid ? present | bit : present & ~bit;
+  }
+}
