@@ -91,7 +91,11 @@ export interface Candidate {
 /** Why nobody is ended. */
 export type Sparing =
   | { readonly why: "no-candidate" }
-  | { readonly why: "held-elsewhere"; readonly holder: "shared" | "huge-pages" | "kernel"; readonly heldBytes: number };
+  | {
+      readonly why: "held-elsewhere";
+      readonly holder: "shared" | "huge-pages" | "kernel";
+      readonly heldBytes: number;
+    };
 
 export interface Ranking {
   /** Best first. Empty when there is nobody who may be ended. */
