@@ -1,0 +1,148 @@
+/** From what the files say to the policy every thread works from. */
+import { invariant } from "../fault.ts";
+import {
+  type HeadroomDocument,
+  type MemoryDocument,
+  type PolicyDocument,
+  type PolicyLayer,
+  type RecordDocument,
+  RULE_LISTS,
+  type RuleList,
+  type ThrashingDocument,
+  type VictimDocument,
+} from "./document.ts";
+import type {
+  Amount,
+  HeadroomLevel,
+  MemoryPolicy,
+  Policy,
+  ProcessRule,
+  RecordPolicy,
+  ThrashingLevel,
+} from "./policy.ts";
+
+/**
+ * Lays documents over each other, the most general first. Tables are merged key by key, ladders replaced, rules
+ * added to those underneath (unless `inherit = false`).
+ * @param layers the lowest must say every key but `recover` and `audit`, as profiles/default.toml does.
+ */
+export function compilePolicy(layers: readonly PolicyLayer[]): Policy {
+  const top = merged<PolicyDocument>(layers.map(({ document }) => document));
+  const victim = merged<VictimDocument>(layers.map(({ document }) => document.victim));
+  return {
+    source: needed(layers.at(-1)?.file, "a file"),
+    scope: needed(top.scope, "scope"),
+    dryRun: needed(top.dry_run, "dry_run"),
+    memory: memoryOf(layers),
+    victim: {
+      unit: needed(victim.unit, "victim.unit"),
+      minimumBytes: needed(victim.minimum, "victim.minimum"),
+      prefer: rulesOf(layers, "prefer"),
+      avoid: rulesOf(layers, "avoid"),
+      never: rulesOf(layers, "never"),
+    },
+    record: recordOf(layers),
+  };
+}
+function memoryOf(layers: readonly PolicyLayer[]): MemoryPolicy {
+  const tables = layers.map(({ document }) => document.memory);
+  const said = merged<MemoryDocument>(tables);
+  const need = <K extends keyof MemoryDocument>(key: K): NonNullable<MemoryDocument[K]> =>
+    needed(said[key], `memory.${key}`);
+  const headroom = (name: "warning" | "critical"): HeadroomLevel | null =>
+    need(name) === false ? null : headroomOf(tables.map((table) => table?.[name]));
+  return {
+    enabled: need("enabled"),
+    intervalMs: need("interval"),
+    intervalMinMs: need("interval_min"),
+    walkBelow: need("walk_below"),
+    walkHorizonMs: need("walk_horizon"),
+    walkIntervalMs: need("walk_interval"),
+    walkIntervalCalmMs: need("walk_interval_calm"),
+    urgentStallShare: need("urgent_stall"),
+    warning: headroom("warning"),
+    critical: headroom("critical"),
+    thrashing: need("thrashing") === false ? null : thrashingOf(tables.map((table) => table?.thrashing)),
+  };
+}
+
+function headroomOf(tables: readonly (HeadroomDocument | false | undefined)[]): HeadroomLevel {
+  // A `recover` that belongs to an `available` which was overridden says nothing about the new one.
+  let recover: Amount | undefined;
+  for (const table of tables) {
+    if (table === undefined || table === false) continue;
+    recover = table.recover ?? (table.available === undefined ? recover : undefined);
+  }
+  const said = merged<HeadroomDocument>(tables);
+  const available = needed(said.available, "available");
+  return {
+    available,
+    recover: recover ?? recoverDefault(available),
+    swapFree: needed(said.swap_free, "swap_free") || null,
+    forMs: needed(said.for, "for"),
+    ladder: needed(said.ladder, "ladder"),
+  };
+}
+
+/** 1.5 times what begins the level; halfway to the whole where that would pass it, so that it can be reached. */
+function recoverDefault(available: Amount): Amount {
+  if ("bytes" in available) return { bytes: Math.round(available.bytes * 1.5) };
+  return { share: Math.min(available.share * 1.5, (1 + available.share) / 2) };
+}
+
+function thrashingOf(tables: readonly (ThrashingDocument | false | undefined)[]): ThrashingLevel {
+  const said = merged<ThrashingDocument>(tables);
+  return {
+    pagesPerSecond: needed(said.pages_per_second, "pages_per_second"),
+    stallShare: needed(said.stall, "stall"),
+    available: needed(said.available, "available"),
+    forMs: needed(said.for, "for"),
+    ladder: needed(said.ladder, "ladder"),
+  };
+}
+
+function recordOf(layers: readonly PolicyLayer[]): RecordPolicy {
+  const said = merged<RecordDocument>(layers.map(({ document }) => document.record));
+  return {
+    auditPath: said.audit ?? null,
+    auditLimitBytes: needed(said.audit_limit, "record.audit_limit"),
+    kmsg: needed(said.kmsg, "record.kmsg"),
+  };
+}
+
+function needed<T>(value: T, key: string): NonNullable<T> {
+  invariant(value !== undefined && value !== null, `the lowest layer of a policy says ${key}`);
+  return value;
+}
+
+/** The tables laid over each other; a table over `false` lies on the tables underneath it. */
+function merged<T extends object>(tables: readonly (T | false | undefined)[]): T {
+  const all: Partial<T> = {};
+  for (const table of tables) {
+    if (table === undefined || table === false) continue;
+    for (const key of Object.keys(table) as (keyof T)[]) {
+      if (table[key] !== undefined) all[key] = table[key];
+    }
+  }
+  return all as T;
+}
+
+function rulesOf(layers: readonly PolicyLayer[], list: RuleList): ProcessRule[] {
+  const begin = layers.findLastIndex(({ document }) => document.victim?.inherit === false);
+  return layers.slice(Math.max(begin, 0)).flatMap((layer) =>
+    (layer.document.victim?.[list] ?? []).map((rule, index) => ({
+      name: rule.name ?? null,
+      exe: rule.exe ?? null,
+      cmdline: rule.cmdline ?? null,
+      cgroup: rule.cgroup ?? null,
+      uid: rule.user ?? null,
+      descendants: rule.descendants ?? list === "never",
+      line: layer.builtIn ? 0 : (layer.lineOf(["victim", list, index]) ?? 0),
+    })),
+  );
+}
+
+/** All lists of rules with their names, in the order of docs/policy.md. */
+export function ruleLists(policy: Policy): readonly (readonly [RuleList, readonly ProcessRule[]])[] {
+  return RULE_LISTS.map((list) => [list, policy.victim[list]]);
+}

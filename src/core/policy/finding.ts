@@ -1,0 +1,35 @@
+/** What lint has to say, and what it may know. */
+import type { KeyPath } from "./locate.ts";
+
+/** What a policy may be held against. All sizes in bytes. */
+export interface HostFacts {
+  /** Memory of the host or, where the policy has a scope, its limit; null: not known. */
+  readonly totalBytes: number | null;
+  readonly swapTotalBytes: number | null;
+  /** The kernel has /proc/pressure/memory (Documentation/accounting/psi.rst). */
+  readonly psi: boolean;
+  /** The memory cgroup named by `scope` exists; true for the whole host. */
+  readonly scopeExists: boolean;
+}
+
+export interface Finding {
+  /** An error makes the policy unusable, on any host. The rest is advice; what depends on the host is never an error. */
+  readonly severity: "error" | "warning" | "info";
+  /** From 1; null: the built-in policy, or not in the file. */
+  readonly line: number | null;
+  readonly key: string;
+  readonly expected: string;
+  readonly found: string;
+  /** `expected …, found …`, for people. */
+  readonly message: string;
+  /** What to do. */
+  readonly advice: string;
+}
+
+/** Adds a finding; the line is that of `path`, unless another is given. */
+export type Report = (
+  severity: Finding["severity"],
+  path: KeyPath,
+  text: { readonly expected: string; readonly found: string; readonly advice: string },
+  line?: number | null,
+) => void;

@@ -1,0 +1,62 @@
+import { Command } from "commander";
+import { ExitCode } from "../../core/fault.ts";
+import { describePolicy } from "../../core/policy/describe.ts";
+import type { Finding, HostFacts } from "../../core/policy/finding.ts";
+import { PolicyFault } from "../../core/policy/problem.ts";
+import { readHostFacts } from "../config/host-facts.ts";
+import { type CheckedPolicy, checkPolicy } from "../config/load-policy.ts";
+
+const EXAMPLES = `
+Examples:
+  plimsoll check                          the built-in policy
+  plimsoll check /etc/plimsoll.toml       a file, with all its mistakes at once
+  plimsoll check my.toml --json | jq '.findings[] | select(.severity == "warning")'
+
+Exit codes: 0 the policy is good (there may be advice), 2 usage, 3 the policy is bad.`;
+
+interface CheckOptions {
+  readonly profile?: string;
+  readonly json?: boolean;
+}
+
+/** `plimsoll check`: the compiled policy and what lint says of it, on stdout. Throws PolicyFault for a bad one. */
+export function checkCommand(): Command {
+  return new Command("check")
+    .description("show the compiled policy, its mistakes, and rules that can never fire")
+    .argument("[file]", "policy file (TOML); without one the profile alone is shown")
+    .option("--profile <name>", "ready policy underneath the file")
+    .option("--json", "print the compiled policy and the findings as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action((file: string | undefined, options: CheckOptions) => {
+      check(file, options, (scope) =>
+        readHostFacts(scope, { procRoot: "/proc", cgroupRoot: "/sys/fs/cgroup" }),
+      );
+    });
+}
+
+function check(file: string | undefined, options: CheckOptions, factsOf: (scope: string) => HostFacts): void {
+  try {
+    const checked = checkPolicy({ file, profile: options.profile }, factsOf);
+    process.stdout.write(options.json === true ? toJson({ valid: true, ...checked }) : toText(checked));
+  } catch (error) {
+    if (!(error instanceof PolicyFault) || options.json !== true) throw error;
+    // A reader of JSON gets the mistakes as data; the exit code says the same.
+    process.stdout.write(toJson({ valid: false, problems: error.problems }));
+    process.exitCode = ExitCode.badPolicy;
+  }
+}
+
+function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+function toText({ policy, findings }: CheckedPolicy): string {
+  const advice = findings.map((finding) => formatFinding(finding, policy.source));
+  const end = advice.length === 0 ? "no findings" : advice.join("\n");
+  return `${describePolicy(policy)}\n${end}\n`;
+}
+
+function formatFinding({ severity, line, key, message, advice }: Finding, source: string): string {
+  const place = line === null ? source : `${source}:${line}`;
+  return `${severity}: ${place}:${key === "" ? "" : ` ${key}:`} ${message}; ${advice}`;
+}
