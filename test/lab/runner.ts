@@ -61,7 +61,11 @@ function buildPrograms(): Programs {
 
 /** Orders of the same VM together: a boot takes longer than many a play. */
 function batches(orders: readonly PlayOrder[]): PlayOrder[][] {
-  const byShape = Map.groupBy(orders, (order) => JSON.stringify(order.scenario.vm));
+  const byShape = new Map<string, PlayOrder[]>();
+  for (const order of orders) {
+    const shape = JSON.stringify(order.scenario.vm);
+    byShape.set(shape, [...(byShape.get(shape) ?? []), order]);
+  }
   return [...byShape.values()];
 }
 
