@@ -1,6 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { rankVictims } from "../../src/core/victim/rank.ts";
-import { ask, DAY, GiB, guard, init, MiB, MINUTE, row, rows, winner } from "../support/victim-host.ts";
+import {
+  ask,
+  database,
+  DAY,
+  GiB,
+  guard,
+  init,
+  MiB,
+  MINUTE,
+  row,
+  rows,
+  winner,
+} from "../support/victim-host.ts";
 
 describe("shared memory", () => {
   const backends = rows(500, 40, (i) => ({
@@ -113,6 +125,13 @@ describe("who must not end", () => {
   test("a stuck pid that belongs to another process by now is a candidate", () => {
     const stuck = new Set(["300:1"]);
     expect(winner(ask([row(300, { anonBytes: GiB })], { stuck }))).toBe("process 300");
+  });
+
+  test("the growth of one that would not die does not hide who else is growing", () => {
+    const dying = row(300, { anonBytes: 4 * GiB, grownBytes: 3 * GiB, ageSeconds: MINUTE });
+    const leak = row(301, { anonBytes: 300 * MiB, grownBytes: 280 * MiB, ageSeconds: MINUTE });
+    const stuck = new Set([`300:${dying.startTicks}`]);
+    expect(winner(ask([database, dying, leak], { stuck }))).toBe("process 301");
   });
 
   test("of two rows with one pid, the one that started last is the process", () => {

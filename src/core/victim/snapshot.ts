@@ -11,7 +11,7 @@ const TICKS_PER_SECOND_USUAL = 100;
 export interface Scale {
   readonly totalBytes: number;
   readonly shortfallBytes: number;
-  /** All growth of the snapshot, at least the noise. */
+  /** All growth of the snapshot but that of the stuck, at least the noise. */
   readonly growthBytes: number;
   /** Less than this is not a candidate; may be 0. */
   readonly worthBytes: number;
@@ -92,6 +92,7 @@ function readBytes(rows: readonly ProcessRow[], question: VictimQuestion): Bytes
   const privateBytes = new Float64Array(rows.length);
   const ownSharedBytes = new Float64Array(rows.length);
   const grownBytes = new Float64Array(rows.length);
+  const stuck = stuckTest(question.stuck);
   let grownSum = 0;
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i] as ProcessRow;
@@ -102,7 +103,8 @@ function readBytes(rows: readonly ProcessRow[], question: VictimQuestion): Bytes
     ownSharedBytes[i] = whole(row.ownSharedBytes, limitBytes);
     const grown = whole(row.grownBytes, limitBytes);
     grownBytes[i] = grown;
-    grownSum += grown;
+    // What was signalled already has its answer: its growth must not hide who else is growing.
+    if (!stuck(row)) grownSum += grown;
   }
   const shortfallBytes =
     question.shortfallBytes === Infinity ? totalBytes : whole(question.shortfallBytes, totalBytes) || 1;
@@ -142,6 +144,13 @@ function anonShareOfResident(
     ? whole(holders.anonBytes, totalBytes)
     : totalBytes - whole(holders.availableBytes, totalBytes);
   return Math.min(1, anonBytes / residentSum);
+}
+
+/** Tells the stuck from the rest; makes a string only for the few whose pid is among theirs. */
+export function stuckTest(stuck: ReadonlySet<string>): (row: ProcessRow) => boolean {
+  const pids = new Set<number>();
+  for (const identity of stuck) pids.add(Number.parseInt(identity, 10));
+  return (row) => pids.has(row.pid) && stuck.has(`${row.pid}:${row.startTicks}`);
 }
 
 /** A whole number from 0 to `most`; 0 for what is absent, negative or no number. */

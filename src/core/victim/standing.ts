@@ -1,5 +1,5 @@
 import type { ProcessRow, VictimQuestion } from "./candidate.ts";
-import type { Snapshot } from "./snapshot.ts";
+import { type Snapshot, stuckTest } from "./snapshot.ts";
 
 /** Why a process is no candidate; the keys of Ranking.excluded. The order is the order of the tests. */
 export const EXCLUSIONS = [
@@ -46,13 +46,11 @@ export function judgeStandings(snapshot: Snapshot, question: VictimQuestion): St
     }
     if (row.never) markAncestors(parent, i, supervisors);
   }
-  const stuckPids = new Set<number>();
-  for (const identity of question.stuck) stuckPids.add(Number.parseInt(identity, 10));
+  const stuck = stuckTest(question.stuck);
   const of = new Uint8Array(rows.length);
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i] as ProcessRow;
-    const stuck = stuckPids.has(row.pid) && question.stuck.has(`${row.pid}:${row.startTicks}`);
-    const why = exclusionOf(row, guards[i] === 1, supervisors[i] === 1, stuck);
+    const why = exclusionOf(row, guards[i] === 1, supervisors[i] === 1, stuck(row));
     if (why === null) continue;
     addCount(counts, why, 1);
     // A thread of the kernel, a zombie and what was signalled already are no reason to spare the rest of their group.
