@@ -129,4 +129,16 @@ describe("ties", () => {
     expect(new Set(candidates.map((c) => c.score)).size).toBe(1);
     expect(candidates.map((c) => c.pid)).toEqual([801, 802, 800]);
   });
+
+  test("sums beyond what a double counts exactly do not depend on the order of the members", () => {
+    const sizes = [2 ** 53, 1, 1, 2 ** 60, 3, 1, Number.MAX_VALUE];
+    const members = sizes.map((anonBytes, i) =>
+      row(800 + i, { processGroup: 800, anonBytes, grownBytes: anonBytes }),
+    );
+    const options = { unit: "group" as const, holders: { totalBytes: Number.MAX_VALUE, anonBytes: null } };
+    const forwards = rankVictims(ask(members, options)).candidates[0];
+    expect(forwards).toMatchObject({ id: 800 });
+    expect(rankVictims(ask(members.toReversed(), options)).candidates[0]).toEqual(forwards);
+    expect(Number.isSafeInteger(forwards?.recoverableBytes)).toBe(true);
+  });
 });

@@ -14,11 +14,11 @@ import { recoverableBytes, type Snapshot } from "./snapshot.ts";
 import { addCount, Standing, type Standings } from "./standing.ts";
 
 /** Fewer members than this are no crowd: in `auto` they are looked at one by one. */
-export const CROWD_COUNT = 8;
+const CROWD_COUNT = 8;
 /** In `auto` a group of which one member holds this share is not the hog: that member is. */
-export const DOMINANT_SHARE = 0.5;
+const DOMINANT_SHARE = 0.5;
 /** A tree of which one child's subtree holds this share is not named by its root: the subtree is looked at. */
-export const DESCEND_SHARE = 0.9;
+const DESCEND_SHARE = 0.9;
 
 /** The best candidates, and what is needed to look up their members. */
 export interface Field {

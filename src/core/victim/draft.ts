@@ -3,7 +3,7 @@ import { type Load, scoreOf, scoreParts } from "./score.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** How many candidates a ranking names. */
-export const BEST_COUNT = 10;
+const BEST_COUNT = 10;
 
 /** A candidate before its members are looked up. */
 export interface Draft {

@@ -131,7 +131,7 @@ export function compareAge(a: ProcessRow, b: ProcessRow): number {
 }
 
 /** Whether a number names a group that can be ended: 0 is the kernel's group, or the root cgroup. */
-export function isGroupId(id: number | null): id is number {
+function isGroupId(id: number | null): id is number {
   return id !== null && Number.isSafeInteger(id) && id > 0;
 }
 

@@ -7,7 +7,7 @@ import { judgeSparing } from "./spare.ts";
 import { EXCLUSIONS, judgeStandings, Standing, type Standings } from "./standing.ts";
 
 /**
- * Ranks who is to be ended so that `shortfallBytes` come back: best first, at most BEST_COUNT; and says when it is
+ * Ranks who is to be ended so that `shortfallBytes` come back: best first, at most ten; and says when it is
  * better to end nobody. Bytes in, points and bytes out; what the parts of a score weigh and why: docs/victim.md.
  *
  * Pure: every order of `processes` gives the same answer. Throws for nothing that a snapshot may hold: cycles,

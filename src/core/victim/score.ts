@@ -2,7 +2,7 @@ import type { ScoreParts } from "./candidate.ts";
 import type { Scale } from "./snapshot.ts";
 
 /** Points of each part of a score. Why each has its size: docs/victim.md. */
-export const Weight = {
+const Weight = {
   /** Brings back the whole shortfall. */
   covers: 40,
   /** Would bring back all memory of the host: a smaller hog before a bigger one only for better reasons. */
@@ -23,7 +23,7 @@ export const Weight = {
 } as const;
 
 /** The age from which on a process is simply old. */
-export const AGE_OLD_SECONDS = 30 * 24 * 3600;
+const AGE_OLD_SECONDS = 30 * 24 * 3600;
 
 /** What is known of a candidate, process or group. */
 export interface Load {

@@ -1,9 +1,9 @@
 import type { MemoryHolders, ProcessRow, VictimQuestion } from "./candidate.ts";
 
 /** Growth below this share of all memory is noise: it is what the growth of everybody is at least measured against. */
-export const GROWTH_NOISE_SHARE = 0.02;
+const GROWTH_NOISE_SHARE = 0.02;
 /** A candidate that brings back less than this share of the shortfall is not worth its work. */
-export const NEGLIGIBLE_SHARE = 0.02;
+const NEGLIGIBLE_SHARE = 0.02;
 /** USER_HZ of every Linux port in use (time(7)); only where the question does not say. */
 const TICKS_PER_SECOND_USUAL = 100;
 

@@ -2,11 +2,11 @@ import type { Candidate, MemoryHolders, Sparing } from "./candidate.ts";
 import { type Scale, whole } from "./snapshot.ts";
 
 /** Shared memory, huge pages and the kernel hold "most" from this share of what is used on. */
-export const HELD_SHARE = 0.5;
+const HELD_SHARE = 0.5;
 /** Below this share of what they hold, a candidate's memory is no answer to them. */
-export const ANSWER_SHARE = 0.1;
+const ANSWER_SHARE = 0.1;
 /** Whose growth is this share of all is the one that is growing. */
-export const GROWING_SHARE = 0.5;
+const GROWING_SHARE = 0.5;
 
 /**
  * Whether everybody is to be spared: nobody may end, or the memory is where no process would bring it back from.
