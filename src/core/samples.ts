@@ -5,7 +5,10 @@ import type { Column } from "./ring/layout.ts";
  * the ring and in every frame (a Float64Array) that goes in or out of one. All bytes, all times monotonic.
  */
 
-function columnsOf<T extends Record<string, number>>(index: T, types: Partial<Record<keyof T, Column["type"]>>): Column[] {
+function columnsOf<T extends Record<string, number>>(
+  index: T,
+  types: Partial<Record<keyof T, Column["type"]>>,
+): Column[] {
   return Object.entries(index)
     .toSorted(([, a], [, b]) => a - b)
     .map(([name]) => ({ name, type: types[name as keyof T] ?? "uint64", nullable: true }));
@@ -75,6 +78,8 @@ export const Proc = {
   cgroupAsOne: 14,
   preference: 15,
   never: 16,
+  /** 1: it bears its parent's name, so it was probably forked without exec and shares its memory. */
+  forked: 17,
 } as const;
 export const PROCESS_COLUMNS: readonly Column[] = columnsOf(Proc, {
   ppid: "int32",
@@ -86,6 +91,7 @@ export const PROCESS_COLUMNS: readonly Column[] = columnsOf(Proc, {
   state: "int32",
   kernelThread: "int32",
   cgroupAsOne: "int32",
+  forked: "int32",
 });
 
 /** Stamps of a walk's segment. */
@@ -101,6 +107,6 @@ export const WalkStamp = {
   request: 4,
 } as const;
 
-/** More processes than this and the smallest are left out, and counted. Untouched rows cost nothing. */
+/** More processes than this and the last are left out, and counted. Untouched rows cost nothing. */
 export const PROCESS_ROWS_PER_SEGMENT = 32_768;
 export const PROCESS_SEGMENTS = 3;

@@ -10,7 +10,11 @@ const LOCK_EX_NB = 2 | 4;
  * @throws as fs.openSync does
  */
 export function lockFile(path: string): number | null {
-  const descriptor = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW, 0o600);
+  const descriptor = fs.openSync(
+    path,
+    fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW,
+    0o600,
+  );
   if (libc.flock([descriptor, LOCK_EX_NB]).value === 0) return descriptor;
   fs.closeSync(descriptor);
   return null;

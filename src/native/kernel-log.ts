@@ -8,25 +8,35 @@ const FACILITY_DAEMON = 3 << 3;
 /** The kernel cuts a record at 1024 - 48 bytes (PRINTKRB_RECORD_MAX); longer lines are cut here, visibly. */
 const LINE_LIMIT_BYTES = 960;
 
+/** @throws as fs.openSync does (EACCES, EPERM for an ordinary user; ENOENT in some containers) */
+export function openKernelLog(path: string): number {
+  return fs.openSync(path, fs.constants.O_WRONLY | fs.constants.O_NOCTTY);
+}
+
 /** The kernel log, opened beforehand: writing needs no memory and no file system. */
 export class KernelLog {
   readonly #descriptor: number;
 
-  /** @throws as fs.openSync does (EACCES, EPERM for an ordinary user; ENOENT in some containers) */
-  constructor(path: string) {
-    this.#descriptor = fs.openSync(path, fs.constants.O_WRONLY | fs.constants.O_NOCTTY);
+  private constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  /** A descriptor that {@link openKernelLog} gave, in any thread. */
+  static adopt(descriptor: number): KernelLog {
+    return new KernelLog(descriptor);
   }
 
   /** One line, without its newline. Control characters become spaces. */
   write(priority: number, line: string): SystemError | null {
     // oxlint-disable-next-line no-control-regex
-    const text = Buffer.from(`<${FACILITY_DAEMON | priority}>plimsoll: ${line.replace(/[\x00-\x1f\x7f]/g, " ")}`);
-    const cut = text.length > LINE_LIMIT_BYTES ? Buffer.concat([text.subarray(0, LINE_LIMIT_BYTES - 3), Buffer.from("...")]) : text;
+    const text = Buffer.from(
+      `<${FACILITY_DAEMON | priority}>plimsoll: ${line.replace(/[\x00-\x1f\x7f]/g, " ")}`,
+    );
+    const cut =
+      text.length > LINE_LIMIT_BYTES
+        ? Buffer.concat([text.subarray(0, LINE_LIMIT_BYTES - 3), Buffer.from("...")])
+        : text;
     const result = libc.write([this.#descriptor, cut, cut.length]);
     return result.value === -1 ? systemError("write to the kernel log", result) : null;
-  }
-
-  close(): void {
-    fs.closeSync(this.#descriptor);
   }
 }

@@ -17,6 +17,7 @@ export function systemError(call: string, result: CallResult): SystemError {
 
 /** For a call that can only fail when the program is wrong or the machine out of descriptors. */
 export function orThrow(call: string, result: CallResult): number {
-  if (result.value === -1) throw new Error(`${call}: ${systemError(call, result).code} (${result.errnoMessage})`);
+  if (result.value === -1)
+    throw new Error(`${call}: ${systemError(call, result).code} (${result.errnoMessage})`);
   return result.value;
 }

@@ -64,7 +64,8 @@ export class KeyedLines {
     this.#starts.fill(ABSENT);
     for (let line = 0; line < length; line = nextLine(bytes, line, length)) {
       for (let i = 0; i < this.#keys.length; i++) {
-        if (this.#starts[i] !== ABSENT || !startsWith(bytes, line, length, this.#keys[i] as Uint8Array)) continue;
+        if (this.#starts[i] !== ABSENT || !startsWith(bytes, line, length, this.#keys[i] as Uint8Array))
+          continue;
         this.#starts[i] = line;
         break;
       }

@@ -51,7 +51,12 @@ function slotTable(): Int8Array {
  * found from the last parenthesis backwards (proc(5)).
  * @returns false when the file is empty, cut off, or not of that form; `out` is then not to be used
  */
-export function parseProcessStat(bytes: Uint8Array, length: number, out: Float64Array, outAt: number): boolean {
+export function parseProcessStat(
+  bytes: Uint8Array,
+  length: number,
+  out: Float64Array,
+  outAt: number,
+): boolean {
   let close = length - 1;
   while (close >= 0 && bytes[close] !== CLOSE) close--;
   if (close < 0 || bytes[close + 1] !== SPACE) return false;

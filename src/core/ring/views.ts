@@ -37,7 +37,9 @@ export class RingViews {
   constructor(ring: SharedRing) {
     this.layout = ringLayout(ring.shape);
     if (ring.memory.byteLength !== this.layout.totalBytes) {
-      throw new RangeError(`a ring of this shape takes ${this.layout.totalBytes} bytes, not ${ring.memory.byteLength}`);
+      throw new RangeError(
+        `a ring of this shape takes ${this.layout.totalBytes} bytes, not ${ring.memory.byteLength}`,
+      );
     }
     this.memory = ring.memory;
     this.columns = ring.shape.columns.length;
@@ -105,7 +107,12 @@ export function wrapSegment(views: RingViews, sequence: number, rows: number): S
   });
 }
 
-function wrapValues(type: ColumnType, memory: SharedArrayBuffer, at: number, rows: number): SealedColumn["values"] {
+function wrapValues(
+  type: ColumnType,
+  memory: SharedArrayBuffer,
+  at: number,
+  rows: number,
+): SealedColumn["values"] {
   switch (type) {
     case "uint64":
       return new BigUint64Array(memory, at, rows);
@@ -115,4 +122,3 @@ function wrapValues(type: ColumnType, memory: SharedArrayBuffer, at: number, row
       return new Float64Array(memory, at, rows);
   }
 }
-

@@ -1,0 +1,85 @@
+import type { ActionEnd, ActionOutcome } from "./memory/state.ts";
+import type { Decision, LevelChange } from "./memory/decision.ts";
+import type { Policy } from "./policy/policy.ts";
+import type { WorkerName } from "./shared/board.ts";
+
+/**
+ * Everything that threads say to each other, other than by shared memory. All goes by way of the coordinator, which
+ * knows which life of a worker is the present one. An unknown message is a broken program.
+ */
+
+/** Where a thread's message is to go. */
+export interface Envelope {
+  readonly to: WorkerName | "coordinator";
+  readonly message: Message;
+}
+
+export type Message =
+  | { readonly type: "policy"; readonly policy: Policy }
+  | { readonly type: "stop" }
+  /** To the action lane: climb this decision's ladder. */
+  | { readonly type: "act"; readonly decision: Decision }
+  /** To the analysis: it is over. */
+  | { readonly type: "end"; readonly end: ActionEnd }
+  | { readonly type: "level"; readonly change: LevelChange }
+  | { readonly type: "decision"; readonly decision: Decision; readonly wallMs: number }
+  | { readonly type: "outcome"; readonly report: ActionReport }
+  | { readonly type: "identities"; readonly identities: readonly ProcessIdentity[] }
+  | { readonly type: "event"; readonly event: GuardEvent }
+  /** To the coordinator: a line for the log, or figures for the summary. */
+  | { readonly type: "log"; readonly severity: "info" | "warn" | "error"; readonly text: string }
+  | { readonly type: "latency"; readonly name: string; readonly us: number };
+
+/** Who a process is, for the record; names as the kernel has them, bytes that are no UTF-8 replaced. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startTicks: number;
+  readonly name: string;
+  readonly commandLine: string | null;
+  readonly uid: number | null;
+  readonly cgroup: string | null;
+}
+
+/** One thing done for an action, when, and how long it took. */
+export interface ActionStep {
+  readonly what: string;
+  /** After the decision (or, when the sentinel was first, after it woke). */
+  readonly afterMs: number;
+  readonly tookMs: number;
+  readonly result: string;
+}
+
+export interface ActionReport {
+  readonly id: string;
+  readonly outcome: ActionOutcome;
+  readonly steps: readonly ActionStep[];
+  readonly availableBeforeBytes: number | null;
+  readonly availableAfterBytes: number | null;
+  /** From the sample that showed the line crossed (or the kernel's notice of it) to the return of the first signal. */
+  readonly crossingToSignalUs: number | null;
+  /** From the first signal to the victim's end. */
+  readonly signalToEndUs: number | null;
+}
+
+/** What happens to the guard itself, for the audit log. */
+export type GuardEvent =
+  | {
+      readonly event: "started";
+      readonly version: string;
+      readonly pid: number;
+      readonly policy: string;
+      readonly scope: string;
+      readonly dryRun: boolean;
+    }
+  | { readonly event: "stopped"; readonly reason: string; readonly uptimeMs: number }
+  | { readonly event: "policy-reloaded"; readonly policy: string }
+  | { readonly event: "policy-refused"; readonly errors: readonly string[] }
+  | {
+      readonly event: "gap";
+      readonly worker: WorkerName;
+      readonly why: string;
+      readonly silentMs: number;
+      readonly restartedAfterMs: number;
+    }
+  | { readonly event: "limited"; readonly what: string; readonly why: string }
+  | { readonly event: "line-lost"; readonly lines: number; readonly why: string };

@@ -1,0 +1,163 @@
+/**
+ * The board: one page of shared memory through which the threads see each other. Who is alive, who has mail, what the
+ * memory is like now. Every word has one writer, or is only ever counted up.
+ */
+
+export const WORKER_NAMES = ["memory", "processes", "analysis", "sentinel", "action", "recorder"] as const;
+export type WorkerName = (typeof WORKER_NAMES)[number];
+
+const WORDS_PER_LINE = 16;
+/** Words of a worker's line. */
+const Word = { heartbeatMs: 0, epoch: 1, mail: 2, ready: 3, fault: 4 } as const;
+/** Lines after the workers'. */
+const SharedLine = { doorbell: 0, walkInterval: 1, walkRequest: 2, worstLevel: 3, count: 4 } as const;
+const INTS = (WORKER_NAMES.length + SharedLine.count) * WORDS_PER_LINE;
+
+/** Figures of the moment, for the terminal, the status socket and the action lane. */
+export const Gauge = {
+  timeUs: 0,
+  totalBytes: 1,
+  availableBytes: 2,
+  swapTotalBytes: 3,
+  swapFreeBytes: 4,
+  fillBytesPerUs: 5,
+  timeToExhaustionUs: 6,
+  intervalUs: 7,
+  stallShare: 8,
+  pagesPerSecond: 9,
+  processes: 10,
+  walkCostUs: 11,
+  samples: 12,
+  missedTicks: 13,
+  worstGapUs: 14,
+  criticalLineBytes: 15,
+  warningLineBytes: 16,
+} as const;
+const GAUGES = 32;
+
+/** Ways to make a worker fail on purpose, for the tests. */
+export const FaultKind = { none: 0, throw: 1, hang: 2 } as const;
+export type FaultKind = (typeof FaultKind)[keyof typeof FaultKind];
+
+export type BoardMemory = SharedArrayBuffer;
+
+export class Board {
+  readonly memory: BoardMemory;
+  readonly #words: Int32Array;
+  readonly #gauges: Float64Array;
+
+  constructor(memory: BoardMemory = new SharedArrayBuffer(INTS * 4 + GAUGES * 8)) {
+    this.memory = memory;
+    this.#words = new Int32Array(memory, 0, INTS);
+    this.#gauges = new Float64Array(memory, INTS * 4, GAUGES);
+  }
+
+  /** Says that the worker lives. Times are milliseconds of the monotonic clock, in 31 bits. */
+  beat(worker: WorkerName, nowMs: number): void {
+    Atomics.store(this.#words, this.#at(worker, Word.heartbeatMs), nowMs & 0x7fffffff);
+  }
+
+  /** Milliseconds since the worker said so. */
+  silentMs(worker: WorkerName, nowMs: number): number {
+    return (
+      ((nowMs & 0x7fffffff) - Atomics.load(this.#words, this.#at(worker, Word.heartbeatMs))) & 0x7fffffff
+    );
+  }
+
+  /** Which life of the worker is the present one; an older one that still runs must stop. */
+  epoch(worker: WorkerName): number {
+    return Atomics.load(this.#words, this.#at(worker, Word.epoch));
+  }
+
+  nextEpoch(worker: WorkerName): number {
+    Atomics.store(this.#words, this.#at(worker, Word.ready), 0);
+    return Atomics.add(this.#words, this.#at(worker, Word.epoch), 1) + 1;
+  }
+
+  setReady(worker: WorkerName): void {
+    Atomics.store(this.#words, this.#at(worker, Word.ready), 1);
+  }
+
+  isReady(worker: WorkerName): boolean {
+    return Atomics.load(this.#words, this.#at(worker, Word.ready)) === 1;
+  }
+
+  /** Counts the messages sent to the worker, so that it need not look into an empty box. */
+  addMail(worker: WorkerName): void {
+    Atomics.add(this.#words, this.#at(worker, Word.mail), 1);
+  }
+
+  mail(worker: WorkerName): number {
+    return Atomics.load(this.#words, this.#at(worker, Word.mail));
+  }
+
+  injectFault(worker: WorkerName, kind: FaultKind): void {
+    Atomics.store(this.#words, this.#at(worker, Word.fault), kind);
+  }
+
+  /** The fault to commit now; it is taken, so that the next life does not commit it again. */
+  takeFault(worker: WorkerName): FaultKind {
+    const at = this.#at(worker, Word.fault);
+    if (Atomics.load(this.#words, at) === FaultKind.none) return FaultKind.none;
+    return Atomics.exchange(this.#words, at, FaultKind.none) as FaultKind;
+  }
+
+  /** Wakes the analysis. */
+  ring(): void {
+    const at = this.#sharedAt(SharedLine.doorbell);
+    Atomics.add(this.#words, at, 1);
+    Atomics.notify(this.#words, at);
+  }
+
+  get rings(): number {
+    return Atomics.load(this.#words, this.#sharedAt(SharedLine.doorbell));
+  }
+
+  /** Waits until {@link ring} was called after `seen` was read, at most so long. */
+  waitForRing(seen: number, timeoutMs: number): void {
+    Atomics.wait(this.#words, this.#sharedAt(SharedLine.doorbell), seen, timeoutMs);
+  }
+
+  /** How often processes are to be walked, in milliseconds; 0: as on a calm host. */
+  get walkIntervalMs(): number {
+    return Atomics.load(this.#words, this.#sharedAt(SharedLine.walkInterval));
+  }
+
+  set walkIntervalMs(intervalMs: number) {
+    Atomics.store(this.#words, this.#sharedAt(SharedLine.walkInterval), Math.ceil(intervalMs));
+  }
+
+  /** Counts the walks asked for at once. */
+  requestWalk(): void {
+    Atomics.add(this.#words, this.#sharedAt(SharedLine.walkRequest), 1);
+  }
+
+  get walkRequests(): number {
+    return Atomics.load(this.#words, this.#sharedAt(SharedLine.walkRequest));
+  }
+
+  /** 0 none, 1 warning, 2 thrashing or critical: what the action lane looks at before it goes on. */
+  get worstLevel(): number {
+    return Atomics.load(this.#words, this.#sharedAt(SharedLine.worstLevel));
+  }
+
+  set worstLevel(level: number) {
+    Atomics.store(this.#words, this.#sharedAt(SharedLine.worstLevel), level);
+  }
+
+  gauge(index: number): number {
+    return this.#gauges[index] as number;
+  }
+
+  setGauge(index: number, value: number): void {
+    this.#gauges[index] = value;
+  }
+
+  #at(worker: WorkerName, word: number): number {
+    return WORKER_NAMES.indexOf(worker) * WORDS_PER_LINE + word;
+  }
+
+  #sharedAt(line: number): number {
+    return (WORKER_NAMES.length + line) * WORDS_PER_LINE;
+  }
+}

@@ -1,0 +1,117 @@
+import { Command } from "commander";
+import { ExitCode, Fault } from "../../core/fault.ts";
+import { parseDuration } from "../../core/units.ts";
+import { HOST_ROOTS } from "../../workers/common/roots.ts";
+import { loadPolicy } from "../config/load-policy.ts";
+import { Guard } from "../coordinator/coordinator.ts";
+import { openLog } from "../coordinator/log.ts";
+import { placesFor } from "../coordinator/places.ts";
+import { liveLine, summary } from "./terminal.ts";
+import { packageVersion } from "./version.ts";
+
+interface RunOptions {
+  readonly config?: string;
+  readonly profile?: string;
+  readonly scope?: string;
+  readonly dryRun?: boolean;
+  readonly duration?: string;
+  readonly logJson?: boolean;
+}
+
+/** How often the live line is written: on a terminal over itself, elsewhere as a line each. */
+const LIVE_TERMINAL_MS = 250;
+const LIVE_PLAIN_MS = 1000;
+
+const EXAMPLES = `
+Examples:
+  plimsoll run                                      guard the host by the built-in policy
+  plimsoll run --config /etc/plimsoll.toml          by a policy of your own
+  plimsoll run --scope /build --dry-run             watch one memory cgroup, signal nobody
+  plimsoll run --duration 5s                        for five seconds, then the summary
+
+Signals: SIGTERM and SIGINT stop it, SIGHUP reads the policy again.
+Exit codes: 0 done, 1 fault (another guard is on the scope), 2 usage, 3 bad policy, 4 unsupported host, 5 not permitted.`;
+
+/** `plimsoll run`: guards until it is told to stop. */
+export function runCommand(): Command {
+  return new Command("run")
+    .description("guard the host, or one cgroup, until told to stop")
+    .option("--config <file>", "policy file (TOML); what it does not say is as in the profile")
+    .option("--profile <name>", "ready policy underneath the file")
+    .option("--scope <cgroup>", '"host", or a memory cgroup\'s path such as /machine/build')
+    .option("--dry-run", "decide and record, but signal nobody")
+    .option("--duration <time>", 'stop after this time, such as "5s" or "2h"')
+    .option("--log-json", "log as JSON lines")
+    .addHelpText("after", EXAMPLES)
+    .action(run);
+}
+
+async function run(options: RunOptions): Promise<void> {
+  const durationMs = durationOf(options.duration);
+  const request = {
+    file: options.config,
+    profile: options.profile,
+    overrides: { scope: options.scope, dryRun: options.dryRun },
+  };
+  const policy = loadPolicy(request);
+  const uid = process.getuid?.() ?? 0;
+  const guard = new Guard({
+    policy,
+    roots: HOST_ROOTS,
+    places: placesFor(policy.scope, uid, process.env),
+    version: packageVersion(),
+    uid,
+    log: await openLog(options.logJson === true),
+    loadPolicy: () => loadPolicy(request),
+    allowFaults: process.env["PLIMSOLL_ALLOW_FAULTS"] === "1",
+  });
+  const told = untilTold(durationMs, () => guard.reload());
+  try {
+    await guard.start();
+    const stopLive = showLive(guard);
+    const reason = await told;
+    stopLive();
+    const last = guard.status();
+    await guard.stop(reason);
+    process.stdout.write(summary(last, reason));
+  } catch (error) {
+    await guard.stop("failed to start");
+    throw error;
+  }
+  // What is left may be a thread that is blocked in the kernel; nothing waits for it.
+  process.exit(process.exitCode ?? ExitCode.done);
+}
+
+function durationOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const parsed = parseDuration(text);
+  if (parsed.ok) return parsed.value;
+  throw new Fault(ExitCode.usage, `--duration: expected ${parsed.expected}, found ${parsed.found}`);
+}
+
+/** Resolves with the reason to stop. */
+function untilTold(durationMs: number | null, reload: () => void): Promise<string> {
+  return new Promise((resolve) => {
+    process.on("SIGTERM", () => resolve("SIGTERM"));
+    process.on("SIGINT", () => resolve("SIGINT"));
+    process.on("SIGHUP", reload);
+    if (durationMs !== null) setTimeout(() => resolve("the duration is over"), durationMs);
+  });
+}
+
+/** Shows headroom while the guard runs, when somebody reads stdout. @returns how to stop it */
+function showLive(guard: Guard): () => void {
+  const terminal = process.stdout.isTTY;
+  // A reader that went away (`plimsoll run | head`) is no reason to stop guarding.
+  process.stdout.on("error", () => undefined);
+  const show = (): void => {
+    const line = liveLine(guard.status(), terminal ? process.stdout.columns : Number.POSITIVE_INFINITY);
+    process.stdout.write(terminal ? `\r\x1b[K${line}` : `${line}\n`);
+  };
+  show();
+  const timer = setInterval(show, terminal ? LIVE_TERMINAL_MS : LIVE_PLAIN_MS);
+  return () => {
+    clearInterval(timer);
+    if (terminal) process.stdout.write("\r\x1b[K");
+  };
+}

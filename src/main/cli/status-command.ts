@@ -1,0 +1,95 @@
+import net from "node:net";
+import { Command } from "commander";
+import { ExitCode, Fault } from "../../core/fault.ts";
+import { formatDuration } from "../../core/units.ts";
+import { placesFor } from "../coordinator/places.ts";
+import { liveLine, summary } from "./terminal.ts";
+
+const ANSWER_LIMIT_MS = 3000;
+
+const EXAMPLES = `
+Examples:
+  plimsoll status                         the guard of the host
+  plimsoll status --scope /build          the guard of one cgroup
+  plimsoll status --json | jq .memory.availableBytes
+
+Exit codes: 0 done, 1 no guard runs there, 5 it is another user's.`;
+
+/** `plimsoll status`: what the running guard sees and has done, asked over its socket. */
+export function statusCommand(): Command {
+  return new Command("status")
+    .description("show what the running guard sees and has done")
+    .option("--scope <cgroup>", "which guard, when there are several", "host")
+    .option("--json", "print it as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: { scope: string; json?: boolean }) => {
+      const places = placesFor(options.scope, process.getuid?.() ?? 0, process.env);
+      const status = await ask(places.socketPath, { ask: "status" }, options.scope);
+      process.stdout.write(options.json === true ? `${JSON.stringify(status, null, 2)}\n` : toText(status));
+    });
+}
+
+/** Asks a guard one thing over its socket. @throws Fault when none answers */
+export async function ask(
+  socketPath: string,
+  request: Record<string, unknown>,
+  scope: string,
+): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(socketPath);
+    let text = "";
+    socket.setEncoding("utf8");
+    socket.setTimeout(ANSWER_LIMIT_MS, () =>
+      socket.destroy(new Error(`no answer within ${ANSWER_LIMIT_MS} ms`)),
+    );
+    socket.on("connect", () => socket.write(`${JSON.stringify(request)}\n`));
+    socket.on("data", (part: string) => {
+      text += part;
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => reject(asFault(error, socketPath, scope)));
+    socket.on("end", () => {
+      try {
+        resolve(JSON.parse(text) as Record<string, unknown>);
+      } catch {
+        reject(
+          new Fault(
+            ExitCode.fault,
+            `expected an answer in JSON from ${socketPath}, found ${text.length} bytes of something else`,
+          ),
+        );
+      }
+    });
+  });
+}
+
+function asFault(error: NodeJS.ErrnoException, socketPath: string, scope: string): Fault {
+  if (error.code === "EACCES" || error.code === "EPERM") {
+    return new Fault(
+      ExitCode.notPermitted,
+      `${socketPath} may only be opened by its owner; ask as that user, or as root`,
+    );
+  }
+  if (error.code === "ENOENT" || error.code === "ECONNREFUSED") {
+    return new Fault(
+      ExitCode.fault,
+      `no guard of ${scope} answers at ${socketPath}; start one with "plimsoll run", or name its --scope`,
+    );
+  }
+  return new Fault(ExitCode.fault, `${socketPath}: ${error.message}`);
+}
+
+function toText(status: Record<string, unknown>): string {
+  const workers = status["workers"] as { name: string; life: number; silentMs: number; ready: boolean }[];
+  const dryRun = status["dryRun"] === true ? ", dry run" : "";
+  const head = `plimsoll ${String(status["version"])}, pid ${String(status["pid"])}, policy ${String(status["policy"])}${dryRun}`;
+  const threads = workers.map(
+    ({ name, life, silentMs, ready }) =>
+      `  ${name.padEnd(10)} ${ready ? "alive" : "starting"}, heard of ${formatDuration(silentMs)} ago${life > 1 ? `, life ${life}` : ""}`,
+  );
+  return [
+    head,
+    liveLine(status, Number.POSITIVE_INFINITY),
+    ...threads,
+    summary(status, "still guarding"),
+  ].join("\n");
+}

@@ -1,0 +1,314 @@
+import fs from "node:fs";
+import path from "node:path";
+import { ExitCode, Fault } from "../../core/fault.ts";
+import type { Decision } from "../../core/memory/decision.ts";
+import type { ActionOutcome } from "../../core/memory/state.ts";
+import type { GuardEvent, Message } from "../../core/messages.ts";
+import type { Policy } from "../../core/policy/policy.ts";
+import { createRing } from "../../core/ring/views.ts";
+import {
+  MEMORY_COLUMNS,
+  MEMORY_ROWS_PER_SEGMENT,
+  MEMORY_SEGMENTS,
+  PROCESS_COLUMNS,
+  PROCESS_ROWS_PER_SEGMENT,
+  PROCESS_SEGMENTS,
+} from "../../core/samples.ts";
+import { Board, type WorkerName } from "../../core/shared/board.ts";
+import { OrderBoard } from "../../core/shared/order.ts";
+import { createEvent, raiseEvent } from "../../native/event.ts";
+import { lockFile } from "../../native/file-lock.ts";
+import { openKernelLog } from "../../native/kernel-log.ts";
+import { systemUnits } from "../../native/system.ts";
+import { Timer } from "../../native/timer.ts";
+import { monotonicUs } from "../../workers/common/clock.ts";
+import type { HostRoots } from "../../workers/common/roots.ts";
+import type { SharedDescriptors, WorkerStart } from "../../workers/common/worker.ts";
+import { openMemoryReader } from "../../workers/sampler/memory/open-reader.ts";
+import { Crew } from "./crew.ts";
+import { HelperProcess } from "./helper-process.ts";
+import { Latencies } from "./latencies.ts";
+import type { Log } from "./log.ts";
+import { ownDirectory, type Places } from "./places.ts";
+import { protectOurselves } from "./self-protection.ts";
+import { StatusServer } from "./status-server.ts";
+import { type Counts, statusOf } from "./status.ts";
+
+/** A clean stop takes no longer than this. */
+const STOP_LIMIT_MS = 1500;
+
+export interface GuardOptions {
+  readonly policy: Policy;
+  readonly roots: HostRoots;
+  readonly places: Places;
+  readonly version: string;
+  readonly uid: number;
+  readonly log: Log;
+  /** Reads the policy again, for {@link Guard.reload}. */
+  readonly loadPolicy: () => Policy;
+  /** Faults may be asked for over the status socket: for tests only. */
+  readonly allowFaults: boolean;
+}
+
+/** The guard: holds what outlives the workers, starts them, and stands between them. */
+export class Guard {
+  readonly board = new Board();
+  readonly counts: Counts = { decisions: 0, outcomes: {}, levels: 0, gaps: 0 };
+  readonly latencies = new Latencies();
+  readonly #options: GuardOptions;
+  readonly #orders = new OrderBoard();
+  readonly #memoryRing = createRing({
+    columns: MEMORY_COLUMNS,
+    rowsPerSegment: MEMORY_ROWS_PER_SEGMENT,
+    segments: MEMORY_SEGMENTS,
+  });
+  readonly #processRing = createRing({
+    columns: PROCESS_COLUMNS,
+    rowsPerSegment: PROCESS_ROWS_PER_SEGMENT,
+    segments: PROCESS_SEGMENTS,
+  });
+  readonly #crew: Crew;
+  readonly #startedMs = Date.now();
+  #policy: Policy;
+  #lock: number | null = null;
+  #descriptors: SharedDescriptors | null = null;
+  #helper: HelperProcess | null = null;
+  #server: StatusServer | null = null;
+  #auditPath: string | null = null;
+  /** The ending action that is under way: a new life of the action lane is given it again. */
+  #underWay: Decision | null = null;
+  #lastAction: unknown = null;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+    this.#policy = options.policy;
+    this.#crew = new Crew(this.board, {
+      startOf: (name, epoch, mailBefore) => this.#startOf(name, epoch, mailBefore),
+      onMessage: (_, message) => this.#take(message),
+      onGap: (worker, why, silentMs, restartedAfterMs) => this.#gap(worker, why, silentMs, restartedAfterMs),
+      onRestarted: (worker) => this.#restarted(worker),
+      wake: (worker) => this.#wake(worker),
+      onRelay: (to, message) => this.#relayed(to, message),
+    });
+  }
+
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  get auditPath(): string | null {
+    return this.#auditPath;
+  }
+
+  /**
+   * Starts guarding.
+   * @throws Fault: another guard is on this scope, or the scope cannot be guarded
+   */
+  async start(): Promise<void> {
+    const { log, policy, roots } = this.#options;
+    this.#takeLock();
+    // Told at once and on this thread, rather than by a worker that dies.
+    openMemoryReader(roots, policy.scope).close();
+    this.#auditPath = this.#openAudit();
+    this.#helper = new HelperProcess();
+    this.#descriptors = this.#openDescriptors(this.#helper);
+    await this.#crew.start();
+    this.#record(this.#startedEvent());
+    for (const { what, why } of protectOurselves(roots.proc)) this.#limited(what, why);
+    this.#server = await StatusServer.open(this.#options.places.socketPath, {
+      status: () => this.status(),
+      fault: this.#options.allowFaults ? (worker, kind) => this.#injectFault(worker, kind) : null,
+    }).catch((error: Error) => {
+      this.#limited("status cannot be asked for", error.message);
+      return null;
+    });
+    log.info(
+      `guarding ${policy.scope === "host" ? "the host" : policy.scope} by ${policy.source}${policy.dryRun ? " (dry run)" : ""}`,
+    );
+  }
+
+  /** Takes a new policy over, or keeps the old one and says why. */
+  reload(): void {
+    const { log } = this.#options;
+    let policy: Policy;
+    try {
+      policy = this.#options.loadPolicy();
+      if (policy.scope !== this.#policy.scope) {
+        throw new Error(
+          `the scope cannot change while running (${this.#policy.scope} to ${policy.scope}): start the guard anew`,
+        );
+      }
+    } catch (error) {
+      const errors = (error as Error).message.split("\n");
+      this.#record({ event: "policy-refused", errors });
+      log.error(`the new policy is refused, the old one is kept:\n${(error as Error).message}`);
+      return;
+    }
+    this.#policy = policy;
+    this.#crew.postToAll({ type: "policy", policy });
+    this.#record({ event: "policy-reloaded", policy: policy.source });
+    log.info(`guarding by the new policy ${policy.source}`);
+  }
+
+  /** Stops: nothing is begun any more, what is under way goes on record. */
+  async stop(reason: string): Promise<void> {
+    this.#record({ event: "stopped", reason, uptimeMs: Date.now() - this.#startedMs });
+    await this.#crew.stop(STOP_LIMIT_MS);
+    await this.#server?.close();
+    this.#helper?.stop();
+    if (this.#lock !== null) fs.closeSync(this.#lock);
+  }
+
+  status(): Record<string, unknown> {
+    return statusOf({
+      board: this.board,
+      policy: this.#policy,
+      counts: this.counts,
+      latencies: this.latencies,
+      version: this.#options.version,
+      startedMs: this.#startedMs,
+      auditPath: this.#auditPath,
+      lastAction: this.#lastAction,
+      nowMs: monotonicUs() / 1000,
+    });
+  }
+
+  #takeLock(): void {
+    const { lockPath } = this.#options.places;
+    try {
+      ownDirectory(path.dirname(lockPath), this.#options.uid);
+      this.#lock = lockFile(lockPath);
+    } catch (error) {
+      throw new Fault(
+        ExitCode.fault,
+        `expected to take the lock ${lockPath}, found: ${(error as Error).message}`,
+      );
+    }
+    if (this.#lock !== null) return;
+    throw new Fault(
+      ExitCode.fault,
+      `another guard is on ${this.#policy.scope} already (it holds ${lockPath}); see "plimsoll status", or stop it first`,
+    );
+  }
+
+  #openAudit(): string | null {
+    const wished = this.#policy.record.auditPath ?? this.#options.places.auditPath;
+    try {
+      fs.mkdirSync(path.dirname(wished), { recursive: true, mode: 0o750 });
+      fs.closeSync(fs.openSync(wished, "a", 0o640));
+      return wished;
+    } catch (error) {
+      this.#options.log.error(
+        `no audit log: ${(error as Error).message}; set [record] audit to a place that can be written`,
+      );
+      return null;
+    }
+  }
+
+  #openDescriptors(helper: HelperProcess): SharedDescriptors {
+    return {
+      samplerTimer: Timer.create(true).descriptor,
+      sentinelEvent: createEvent(),
+      processesEvent: createEvent(),
+      actionEvent: createEvent(),
+      helperInput: helper.inputDescriptor,
+      helperOutput: helper.outputDescriptor,
+      kernelLog: this.#openKernelLog(),
+    };
+  }
+
+  #openKernelLog(): number {
+    if (!this.#policy.record.kmsg) return -1;
+    try {
+      return openKernelLog(this.#options.roots.kmsg);
+    } catch (error) {
+      this.#options.log.warn(`nothing goes to the kernel log: ${(error as Error).message}`);
+      return -1;
+    }
+  }
+
+  #startOf(name: WorkerName, epoch: number, mailBefore: number): WorkerStart {
+    if (this.#descriptors === null) throw new Error("descriptors come before workers");
+    return {
+      name,
+      epoch,
+      mailBefore,
+      board: this.board.memory,
+      order: this.#orders.memory,
+      memoryRing: this.#memoryRing,
+      processRing: this.#processRing,
+      descriptors: this.#descriptors,
+      roots: this.#options.roots,
+      policy: this.#policy,
+      idPrefix: this.#startedMs.toString(36),
+      units: systemUnits(),
+      auditPath: this.#auditPath,
+    };
+  }
+
+  #startedEvent(): GuardEvent {
+    const { source, scope, dryRun } = this.#policy;
+    return {
+      event: "started",
+      version: this.#options.version,
+      pid: process.pid,
+      policy: source,
+      scope,
+      dryRun,
+    };
+  }
+
+  #limited(what: string, why: string): void {
+    this.#options.log.warn(`${what} (${why})`);
+    this.#record({ event: "limited", what, why });
+  }
+
+  #record(event: GuardEvent): void {
+    this.#crew.post("recorder", { type: "event", event });
+  }
+
+  #wake(worker: WorkerName): void {
+    const descriptors = this.#descriptors;
+    if (descriptors === null) return;
+    if (worker === "analysis") this.board.ring();
+    if (worker === "sentinel") raiseEvent(descriptors.sentinelEvent);
+    if (worker === "processes") raiseEvent(descriptors.processesEvent);
+    if (worker === "action") raiseEvent(descriptors.actionEvent);
+  }
+
+  #take(message: Message): void {
+    const { log } = this.#options;
+    if (message.type === "log") return log[message.severity](message.text);
+    if (message.type === "latency") return this.latencies.add(message.name, message.us);
+    throw new Error(`the coordinator knows no message ${message.type}`);
+  }
+
+  /** Messages between workers pass by here: what the summary and a restart need is noted. */
+  #relayed(to: WorkerName, message: Message): void {
+    if (message.type === "act" && message.decision.verdict === "end") this.#underWay = message.decision;
+    if (message.type === "end" && to === "analysis") this.#underWay = null;
+    if (message.type === "level") this.counts.levels++;
+    if (message.type === "decision") this.counts.decisions++;
+    if (message.type !== "outcome") return;
+    const outcome: ActionOutcome = message.report.outcome;
+    this.counts.outcomes[outcome] = (this.counts.outcomes[outcome] ?? 0) + 1;
+    this.#lastAction = message.report;
+  }
+
+  #gap(worker: WorkerName, why: string, silentMs: number, restartedAfterMs: number): void {
+    this.counts.gaps++;
+    this.#options.log.error(`the ${worker} thread ${why}; started again after ${restartedAfterMs} ms`);
+    this.#record({ event: "gap", worker, why, silentMs, restartedAfterMs });
+  }
+
+  #restarted(worker: WorkerName): void {
+    if (worker === "action" && this.#underWay !== null) {
+      this.#crew.post("action", { type: "act", decision: this.#underWay });
+    }
+  }
+
+  #injectFault(worker: WorkerName, kind: 1 | 2): void {
+    this.board.injectFault(worker, kind);
+    this.#wake(worker);
+  }
+}

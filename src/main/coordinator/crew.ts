@@ -1,0 +1,185 @@
+import { Worker } from "node:worker_threads";
+import type { Envelope, Message } from "../../core/messages.ts";
+import { type Board, WORKER_NAMES, type WorkerName } from "../../core/shared/board.ts";
+import { monotonicUs } from "../../workers/common/clock.ts";
+import type { WorkerStart } from "../../workers/common/worker.ts";
+
+/** The built file of each worker, from dist/src/main/coordinator. */
+const FILES: Readonly<Record<WorkerName, string>> = {
+  memory: "../../workers/sampler/memory/worker.js",
+  processes: "../../workers/sampler/processes/worker.js",
+  analysis: "../../workers/analysis/worker.js",
+  sentinel: "../../workers/sentinel/worker.js",
+  action: "../../workers/action/worker.js",
+  recorder: "../../workers/recorder/worker.js",
+};
+
+/** A worker that has been silent for so long is taken for hung. */
+const SILENCE_LIMIT_MS = 1000;
+/** One that is starting may take longer: its code has to be read from disk. */
+const START_LIMIT_MS = 15_000;
+const CHECK_MS = 200;
+/** Back-off of a worker that fails again and again; forgotten after a minute without a failure. */
+const BACK_OFF_MS = 50;
+const BACK_OFF_LIMIT_MS = 5000;
+const HEALTHY_MS = 60_000;
+/** A young generation of 1 MiB is enough for threads that hardly allocate, and keeps them small. */
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 128 } as const;
+
+interface Member {
+  worker: Worker;
+  epoch: number;
+  startedMs: number;
+  failures: number;
+  lastFailureMs: number;
+  /** While it is being replaced. */
+  replacing: boolean;
+}
+
+export interface CrewHooks {
+  /** What is common to all workers' starts. */
+  readonly startOf: (name: WorkerName, epoch: number, mailBefore: number) => WorkerStart;
+  /** Messages for the coordinator itself. */
+  readonly onMessage: (from: WorkerName, message: Message) => void;
+  /** A worker failed and its successor has been started. */
+  readonly onGap: (worker: WorkerName, why: string, silentMs: number, restartedAfterMs: number) => void;
+  /** A new life of a worker is ready to be told what it missed. */
+  readonly onRestarted: (worker: WorkerName) => void;
+  /** A message goes from one worker to another. */
+  readonly onRelay: (to: WorkerName, message: Message) => void;
+  /** Wakes a worker that waits in poll(2) or on the doorbell. */
+  readonly wake: (worker: WorkerName) => void;
+}
+
+const nowMs = (): number => monotonicUs() / 1000;
+
+/** The workers: started, spoken to, watched, and started again. */
+export class Crew {
+  readonly #board: Board;
+  readonly #hooks: CrewHooks;
+  readonly #members = new Map<WorkerName, Member>();
+  #watch: NodeJS.Timeout | null = null;
+  #lastCheckMs = 0;
+  #stopping = false;
+
+  constructor(board: Board, hooks: CrewHooks) {
+    this.#board = board;
+    this.#hooks = hooks;
+  }
+
+  /** Starts all of them and waits until all are ready. @throws Error with the first failure of a start */
+  async start(): Promise<void> {
+    const failed = new Promise<never>((_, reject) => {
+      for (const name of WORKER_NAMES) this.#spawn(name).worker.once("error", reject);
+    });
+    const deadlineMs = nowMs() + START_LIMIT_MS;
+    const ready = async (): Promise<void> => {
+      while (!WORKER_NAMES.every((name) => this.#board.isReady(name))) {
+        if (nowMs() > deadlineMs) {
+          const late = WORKER_NAMES.filter((name) => !this.#board.isReady(name));
+          throw new Error(
+            `expected all workers to be ready within ${START_LIMIT_MS} ms, these are not: ${late.join(", ")}`,
+          );
+        }
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    };
+    await Promise.race([ready(), failed]);
+    this.#lastCheckMs = nowMs();
+    this.#watch = setInterval(() => this.#check(), CHECK_MS);
+  }
+
+  /** Sends a message to a worker, and wakes it. */
+  post(to: WorkerName, message: Message): void {
+    this.#members.get(to)?.worker.postMessage({ to, message } satisfies Envelope);
+    this.#board.addMail(to);
+    this.#hooks.wake(to);
+  }
+
+  postToAll(message: Message): void {
+    for (const name of WORKER_NAMES) this.post(name, message);
+  }
+
+  /** Asks all to stop, the recorder last, and ends those that do not within the time. */
+  async stop(limitMs: number): Promise<void> {
+    this.#stopping = true;
+    if (this.#watch !== null) clearInterval(this.#watch);
+    const others = WORKER_NAMES.filter((name) => name !== "recorder");
+    await this.#stopThese(others, limitMs * 0.7);
+    await this.#stopThese(["recorder"], limitMs * 0.3);
+  }
+
+  async #stopThese(names: readonly WorkerName[], limitMs: number): Promise<void> {
+    const exits = names.flatMap((name) => {
+      const member = this.#members.get(name);
+      if (member === undefined) return [];
+      const exited = new Promise<void>((resolve) => member.worker.once("exit", () => resolve()));
+      this.post(name, { type: "stop" });
+      return [exited];
+    });
+    const late = new Promise<void>((resolve) => setTimeout(resolve, limitMs).unref());
+    await Promise.race([Promise.all(exits), late]);
+    // A worker blocked in the kernel cannot be ended; the process's end takes it along.
+    for (const name of names) void this.#members.get(name)?.worker.terminate();
+  }
+
+  #spawn(name: WorkerName): Member {
+    const epoch = this.#board.nextEpoch(name);
+    const before = this.#members.get(name);
+    const workerData = this.#hooks.startOf(name, epoch, this.#board.mail(name));
+    const url = new URL(FILES[name], import.meta.url);
+    this.#board.beat(name, nowMs());
+    const worker = new Worker(url, { workerData, name: `plimsoll-${name}`, resourceLimits: RESOURCE_LIMITS });
+    const member: Member = {
+      worker,
+      epoch,
+      startedMs: nowMs(),
+      failures: before?.failures ?? 0,
+      lastFailureMs: before?.lastFailureMs ?? 0,
+      replacing: false,
+    };
+    this.#members.set(name, member);
+    worker.on("message", (envelope: Envelope) => this.#route(name, envelope));
+    worker.on("error", (error: Error) => this.#failed(name, member, `threw: ${error.message}`));
+    worker.on("exit", (code) => this.#failed(name, member, `ended with code ${code}`));
+    return member;
+  }
+
+  #route(from: WorkerName, { to, message }: Envelope): void {
+    if (to === "coordinator") return this.#hooks.onMessage(from, message);
+    this.#hooks.onRelay(to, message);
+    this.post(to, message);
+  }
+
+  #check(): void {
+    const now = nowMs();
+    const late = now - this.#lastCheckMs > SILENCE_LIMIT_MS / 2;
+    this.#lastCheckMs = now;
+    // When this thread itself was held up, the others may have been too: silence says nothing until the next time.
+    if (late) return;
+    for (const [name, member] of this.#members) {
+      const limitMs = this.#board.isReady(name) ? SILENCE_LIMIT_MS : START_LIMIT_MS;
+      const silentMs = this.#board.silentMs(name, now);
+      if (silentMs > limitMs) this.#failed(name, member, "hung: no sign of life");
+    }
+  }
+
+  #failed(name: WorkerName, member: Member, why: string): void {
+    if (this.#stopping || member.replacing || this.#members.get(name) !== member) return;
+    member.replacing = true;
+    const failedMs = nowMs();
+    const silentMs = this.#board.silentMs(name, failedMs);
+    const failures = failedMs - member.lastFailureMs > HEALTHY_MS ? 0 : member.failures;
+    const waitMs = failures === 0 ? 0 : Math.min(BACK_OFF_LIMIT_MS, BACK_OFF_MS * 2 ** failures);
+    member.failures = failures + 1;
+    member.lastFailureMs = failedMs;
+    // It may be blocked where it cannot be ended: its successor does not wait for that; the epoch keeps them apart.
+    void member.worker.terminate();
+    setTimeout(() => {
+      if (this.#stopping) return;
+      this.#spawn(name);
+      this.#hooks.onRestarted(name);
+      this.#hooks.onGap(name, why, Math.round(silentMs), Math.round(nowMs() - failedMs));
+    }, waitMs);
+  }
+}

@@ -1,0 +1,30 @@
+/** What the guard says of itself, on stderr: lines for people on a terminal, JSON lines for machines. */
+export interface Log {
+  info(text: string): void;
+  warn(text: string): void;
+  error(text: string): void;
+}
+
+const WORDS = { info: "", warn: "warning: ", error: "error: " } as const;
+
+/** @param json JSON lines (for a log collector) instead of text */
+export async function openLog(json: boolean): Promise<Log> {
+  if (json) {
+    // Loaded only when asked for: it is memory that a guard with a terminal need not have.
+    const { pino } = await import("pino");
+    const logger = pino({ base: { name: "plimsoll" } }, pino.destination({ dest: 2, sync: true }));
+    return {
+      info: (text) => logger.info(text),
+      warn: (text) => logger.warn(text),
+      error: (text) => logger.error(text),
+    };
+  }
+  const write = (severity: keyof typeof WORDS, text: string): void => {
+    process.stderr.write(`${new Date().toISOString()} ${WORDS[severity]}${text}\n`);
+  };
+  return {
+    info: (text) => write("info", text),
+    warn: (text) => write("warn", text),
+    error: (text) => write("error", text),
+  };
+}

@@ -1,0 +1,77 @@
+import type { Policy } from "../../core/policy/policy.ts";
+import { type Board, Gauge, WORKER_NAMES } from "../../core/shared/board.ts";
+import type { Latencies } from "./latencies.ts";
+
+/** What the guard has done since its start. */
+export interface Counts {
+  decisions: number;
+  readonly outcomes: Record<string, number>;
+  levels: number;
+  gaps: number;
+}
+
+export interface StatusSource {
+  readonly board: Board;
+  readonly policy: Policy;
+  readonly counts: Counts;
+  readonly latencies: Latencies;
+  readonly version: string;
+  readonly startedMs: number;
+  readonly auditPath: string | null;
+  readonly lastAction: unknown;
+  readonly nowMs: number;
+}
+
+const LEVEL_WORDS = ["none", "warning", "critical"];
+
+/** What `plimsoll status --json` prints; docs/formats.md describes it. */
+export function statusOf(source: StatusSource): Record<string, unknown> {
+  const { board, policy } = source;
+  const figure = (index: number): number | null => finite(board.gauge(index));
+  return {
+    version: source.version,
+    pid: process.pid,
+    policy: policy.source,
+    scope: policy.scope,
+    dryRun: policy.dryRun,
+    uptimeMs: Date.now() - source.startedMs,
+    auditPath: source.auditPath,
+    memory: {
+      level: LEVEL_WORDS[board.worstLevel] ?? "none",
+      totalBytes: figure(Gauge.totalBytes),
+      availableBytes: figure(Gauge.availableBytes),
+      warningLineBytes: figure(Gauge.warningLineBytes),
+      criticalLineBytes: figure(Gauge.criticalLineBytes),
+      swapTotalBytes: figure(Gauge.swapTotalBytes),
+      swapFreeBytes: figure(Gauge.swapFreeBytes),
+      fillBytesPerSecond: scaled(figure(Gauge.fillBytesPerUs), 1e6),
+      timeToExhaustionMs: scaled(figure(Gauge.timeToExhaustionUs), 1e-3),
+      stallShare: figure(Gauge.stallShare),
+      pagesPerSecond: figure(Gauge.pagesPerSecond),
+      intervalMs: scaled(figure(Gauge.intervalUs), 1e-3),
+      samples: board.gauge(Gauge.samples),
+      missedTicks: board.gauge(Gauge.missedTicks),
+      worstGapMs: scaled(figure(Gauge.worstGapUs), 1e-3),
+      processes: board.gauge(Gauge.processes),
+      walkCostUs: figure(Gauge.walkCostUs),
+    },
+    counts: source.counts,
+    latencies: source.latencies.summary(),
+    lastAction: source.lastAction,
+    workers: WORKER_NAMES.map((name) => ({
+      name,
+      life: board.epoch(name),
+      ready: board.isReady(name),
+      silentMs: Math.round(board.silentMs(name, source.nowMs)),
+    })),
+    residentBytes: process.memoryUsage.rss(),
+  };
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+function scaled(value: number | null, factor: number): number | null {
+  return value === null ? null : Math.round(value * factor * 1000) / 1000;
+}

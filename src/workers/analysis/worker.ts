@@ -1,0 +1,201 @@
+import { type Decision, firstSignal } from "../../core/memory/decision.ts";
+import { memoryLines } from "../../core/memory/lines.ts";
+import { type ActionEnd, MemoryState, type StepInput } from "../../core/memory/state.ts";
+import { acceptStanding, revoke, step } from "../../core/memory/step.ts";
+import { WalkReader } from "../../core/memory/walk-from-ring.ts";
+import type { Policy } from "../../core/policy/policy.ts";
+import { RingReader } from "../../core/ring/reader.ts";
+import { MEMORY_COLUMNS, Mem } from "../../core/samples.ts";
+import { Gauge } from "../../core/shared/board.ts";
+import { OrderBoard, StrikeState } from "../../core/shared/order.ts";
+import { raiseEvent } from "../../native/event.ts";
+import { BEAT_MS, WorkerContext } from "../common/worker.ts";
+
+/** How the worst level is written on the board. */
+const LEVEL_NUMBER = { warning: 1, thrashing: 2, critical: 2 } as const;
+
+/** A walk that was asked for is waited for this long before it is asked for again. */
+const WALK_ANSWER_US = 50_000;
+
+/** The thread that decides: wakes when a sampler rings, steps, and gives out what the step says. */
+class Analysis {
+  readonly #context: WorkerContext;
+  readonly #orders: OrderBoard;
+  readonly #samples: RingReader;
+  readonly #walks: WalkReader;
+  readonly #frame = new Float64Array(MEMORY_COLUMNS.length);
+  readonly #state: MemoryState;
+  #policy: Policy;
+  /** The last order that was refused because its victim is gone: a new walk was asked for. */
+  #refusedSeen = 0;
+  #walkAskedUs = Number.NEGATIVE_INFINITY;
+
+  constructor(context: WorkerContext) {
+    const { start } = context;
+    this.#context = context;
+    this.#policy = start.policy;
+    this.#orders = new OrderBoard(start.order);
+    this.#samples = new RingReader(start.memoryRing);
+    this.#walks = new WalkReader(new RingReader(start.processRing));
+    const idPrefix = `${start.idPrefix}-${start.epoch}`;
+    this.#state = new MemoryState({
+      ticksPerSecond: start.units.ticksPerSecond,
+      ownPid: process.pid,
+      idPrefix,
+    });
+    // An action that an earlier life began is still somebody's: nothing is decided before its end is known.
+    if (this.#orders.state !== StrikeState.idle) this.#state.inFlight = "an earlier life's";
+  }
+
+  run(): void {
+    const board = this.#context.board;
+    this.#context.ready();
+    for (;;) {
+      const rings = board.rings;
+      if (!this.#turn()) return;
+      board.waitForRing(rings, BEAT_MS);
+      if (!this.#context.alive()) return;
+    }
+  }
+
+  /** Takes in all there is. @returns false when the worker is to stop */
+  #turn(): boolean {
+    for (let message = this.#context.receive(); message !== null; message = this.#context.receive()) {
+      if (message.type === "stop") return false;
+      if (message.type === "policy") this.#policy = message.policy;
+      else if (message.type === "end") this.#takeEnd(message.end);
+      else throw new Error(`the analysis knows no message ${message.type}`);
+    }
+    this.#acceptStrike();
+    const walk = this.#walks.next();
+    if (walk !== null) this.#step({ frame: null, walk, end: null });
+    while (this.#samples.next(this.#frame)) this.#step({ frame: this.#frame, walk: null, end: null });
+    const refused = this.#orders.refusedNumber;
+    if (refused !== this.#refusedSeen) {
+      this.#refusedSeen = refused;
+      this.#requestWalk();
+    }
+    return true;
+  }
+
+  #takeEnd(end: ActionEnd): void {
+    for (const state of [StrikeState.claimed, StrikeState.striking, StrikeState.struck]) {
+      this.#orders.advance(state, StrikeState.idle);
+    }
+    // Whatever an earlier life began: with this end, nothing is in flight any more.
+    if (this.#state.inFlight !== null) this.#state.inFlight = end.id;
+    this.#step({ frame: null, walk: null, end });
+  }
+
+  #step(input: StepInput): void {
+    const output = step(this.#state, input, this.#policy);
+    const board = this.#context.board;
+    const worst = this.#state.levels.worst;
+    board.worstLevel = worst === null ? 0 : LEVEL_NUMBER[worst];
+    for (const change of output.changes) this.#context.send("recorder", { type: "level", change });
+    for (const decision of output.decisions) this.#give(decision);
+    if (output.standing !== undefined) this.#giveStanding();
+    if (board.walkIntervalMs !== Math.ceil(output.walkIntervalMs)) {
+      const sooner = board.walkIntervalMs === 0;
+      board.walkIntervalMs = output.walkIntervalMs;
+      if (sooner) raiseEvent(this.#context.start.descriptors.processesEvent);
+    }
+    if (output.walkNow) this.#requestWalk();
+    if (input.frame !== null) this.#showGauges();
+  }
+
+  #requestWalk(): void {
+    // One request is answered by one walk; asking again while it is under way would only add another.
+    if (this.#nowUs - this.#walkAskedUs < WALK_ANSWER_US) return;
+    this.#walkAskedUs = this.#nowUs;
+    this.#context.board.requestWalk();
+    raiseEvent(this.#context.start.descriptors.processesEvent);
+  }
+
+  get #nowUs(): number {
+    return this.#frame[Mem.timeUs] as number;
+  }
+
+  /** Hands a decision out: to the sentinel for its first signal, to the action lane for all of it, to the record. */
+  #give(decision: Decision): void {
+    if (decision.verdict === "end" && !this.#orders.claim(decision.number)) {
+      // The sentinel was told by the kernel in the meantime, and is ahead of us.
+      revoke(this.#state, decision.id);
+      this.#acceptStrike();
+      return;
+    }
+    if (decision.verdict === "end") this.#giveOrder(decision);
+    this.#announce(decision);
+  }
+
+  /** The first signal is the sentinel's, when nothing comes before it and it is for one process. */
+  #giveOrder(decision: Decision): void {
+    const signal = firstSignal(decision.rungs);
+    const process = signal !== 0 && decision.victim?.kind === "process" ? decision.victim : null;
+    this.#orders.write({
+      number: decision.number,
+      pid: process?.pid ?? 0,
+      startTicks: process?.startTicks ?? 0,
+      signal,
+      immediate: false,
+      fire: process !== null,
+      lineBytes: decision.numbers.lineBytes ?? 0,
+      dryRun: decision.dryRun,
+    });
+    raiseEvent(this.#context.start.descriptors.sentinelEvent);
+  }
+
+  #announce(decision: Decision): void {
+    this.#context.send("recorder", { type: "decision", decision, wallMs: Date.now() });
+    if (decision.verdict === "end" || decision.verdict === "notify") {
+      this.#context.send("action", { type: "act", decision });
+    }
+  }
+
+  /** The sentinel carried out a standing order by itself: make the decision it stands for, and let it go on. */
+  #acceptStrike(): void {
+    if (this.#orders.state !== StrikeState.struck || this.#state.inFlight !== null) return;
+    const { number } = this.#orders.readStrike();
+    const decision = acceptStanding(this.#state, number, this.#policy);
+    if (decision !== null) this.#announce(decision);
+  }
+
+  #giveStanding(): void {
+    const standing = this.#state.standing;
+    const process = standing?.candidate.kind === "process" ? standing.candidate : null;
+    this.#orders.write({
+      number: standing?.number ?? 0,
+      pid: process?.pid ?? 0,
+      startTicks: process?.startTicks ?? 0,
+      signal: standing?.signal ?? 0,
+      immediate: standing?.immediate ?? false,
+      fire: false,
+      lineBytes: standing?.lineBytes ?? 0,
+      dryRun: this.#policy.dryRun,
+    });
+    raiseEvent(this.#context.start.descriptors.sentinelEvent);
+  }
+
+  #showGauges(): void {
+    const { board } = this.#context;
+    const frame = this.#frame;
+    const total = frame[Mem.totalBytes] as number;
+    const lines = memoryLines(this.#policy, total);
+    board.setGauge(Gauge.totalBytes, total);
+    board.setGauge(Gauge.availableBytes, frame[Mem.availableBytes] as number);
+    board.setGauge(Gauge.swapTotalBytes, frame[Mem.swapTotalBytes] as number);
+    board.setGauge(Gauge.swapFreeBytes, frame[Mem.swapFreeBytes] as number);
+    board.setGauge(Gauge.fillBytesPerUs, this.#state.fill.bytesPerUs);
+    board.setGauge(
+      Gauge.timeToExhaustionUs,
+      this.#state.fill.timeToUseUs(frame[Mem.availableBytes] as number),
+    );
+    board.setGauge(Gauge.stallShare, this.#state.rates.stallShare);
+    board.setGauge(Gauge.pagesPerSecond, this.#state.rates.pagesPerSecond);
+    board.setGauge(Gauge.criticalLineBytes, lines.criticalBytes);
+    board.setGauge(Gauge.warningLineBytes, lines.warningBytes);
+    board.setGauge(Gauge.timeUs, frame[Mem.timeUs] as number);
+  }
+}
+
+new Analysis(WorkerContext.current()).run();

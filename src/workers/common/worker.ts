@@ -1,0 +1,99 @@
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { Envelope, Message } from "../../core/messages.ts";
+import type { Policy } from "../../core/policy/policy.ts";
+import type { SharedRing } from "../../core/ring/views.ts";
+import { Board, FaultKind, type WorkerName } from "../../core/shared/board.ts";
+import { monotonicUs } from "./clock.ts";
+import type { HostRoots } from "./roots.ts";
+
+/** Descriptors that the coordinator opens once and that outlive a worker: shared by all its lives. */
+export interface SharedDescriptors {
+  /** The memory sampler's clock. */
+  readonly samplerTimer: number;
+  /** Wake the sentinel, the process sampler, the action lane out of poll(2). */
+  readonly sentinelEvent: number;
+  readonly processesEvent: number;
+  readonly actionEvent: number;
+  /** Both ends of the talk with the helper that starts commands; -1 without one. */
+  readonly helperInput: number;
+  readonly helperOutput: number;
+  /** /dev/kmsg, -1 when it cannot be written. */
+  readonly kernelLog: number;
+}
+
+/** What every worker is started with. */
+export interface WorkerStart {
+  readonly name: WorkerName;
+  readonly epoch: number;
+  /** Letters that earlier lives got. */
+  readonly mailBefore: number;
+  readonly board: SharedArrayBuffer;
+  readonly order: SharedArrayBuffer;
+  readonly memoryRing: SharedRing;
+  readonly processRing: SharedRing;
+  readonly descriptors: SharedDescriptors;
+  readonly roots: HostRoots;
+  readonly policy: Policy;
+  readonly idPrefix: string;
+  readonly units: { readonly ticksPerSecond: number; readonly pageBytes: number };
+  /** Where the audit log is; null: it could not be opened, and why was said. */
+  readonly auditPath: string | null;
+}
+
+/** Every thread says at least this often that it lives. */
+export const BEAT_MS = 250;
+
+/** A worker's side of the house: its start, its heartbeat, its letters. */
+export class WorkerContext {
+  readonly start: WorkerStart;
+  readonly board: Board;
+  #mailSeen: number;
+
+  constructor(start: WorkerStart) {
+    this.start = start;
+    this.#mailSeen = start.mailBefore;
+    this.board = new Board(start.board);
+  }
+
+  /** What the coordinator handed to this thread. */
+  static current(): WorkerContext {
+    return new WorkerContext(workerData as WorkerStart);
+  }
+
+  ready(): void {
+    this.alive();
+    this.board.setReady(this.start.name);
+  }
+
+  /**
+   * To be called once a turn of the worker's loop.
+   * @returns false when a newer life of this worker has begun: stop at once, touch nothing
+   */
+  alive(): boolean {
+    const { name, epoch } = this.start;
+    if (this.board.epoch(name) !== epoch) return false;
+    this.board.beat(name, monotonicUs() / 1000);
+    const fault = this.board.takeFault(name);
+    if (fault === FaultKind.throw) throw new Error("told to fail");
+    // oxlint-disable-next-line no-empty
+    if (fault === FaultKind.hang) for (;;) {}
+    return true;
+  }
+
+  /** The next message, null when there is none. Asking costs one look at shared memory. */
+  receive(): Message | null {
+    if (parentPort === null || this.board.mail(this.start.name) === this.#mailSeen) return null;
+    const received = receiveMessageOnPort(parentPort) as { message: Message } | undefined;
+    if (received === undefined) return null;
+    this.#mailSeen = (this.#mailSeen + 1) | 0;
+    return received.message;
+  }
+
+  send(to: Envelope["to"], message: Message): void {
+    parentPort?.postMessage({ to, message } satisfies Envelope);
+  }
+
+  log(severity: "info" | "warn" | "error", text: string): void {
+    this.send("coordinator", { type: "log", severity, text: `${this.start.name}: ${text}` });
+  }
+}

@@ -1,0 +1,103 @@
+import { FillRate } from "../../../core/memory/fill-rate.ts";
+import { distanceBytes, memoryLines } from "../../../core/memory/lines.ts";
+import { nextIntervalUs, worthChanging } from "../../../core/memory/pace.ts";
+import type { Policy } from "../../../core/policy/policy.ts";
+import { RingWriter } from "../../../core/ring/writer.ts";
+import { MEMORY_COLUMNS, Mem } from "../../../core/samples.ts";
+import { Gauge } from "../../../core/shared/board.ts";
+import { Timer } from "../../../native/timer.ts";
+import { monotonicUs } from "../../common/clock.ts";
+import { WorkerContext } from "../../common/worker.ts";
+import { openMemoryReader } from "./open-reader.ts";
+
+/** A calm host's analysis is woken only so often; its samples wait in the ring. */
+const CALM_RING_US = 500_000;
+
+/** The thread that samples memory: follows its clock, reads, writes the ring, and sets the clock for the next time. */
+class MemorySampler {
+  readonly #context: WorkerContext;
+  readonly #writer: RingWriter;
+  readonly #timer: Timer;
+  readonly #frame = new Float64Array(MEMORY_COLUMNS.length);
+  readonly #fill = new FillRate();
+  #policy: Policy;
+  #intervalUs = 0;
+  #tickUs = Number.NaN;
+  #lastRingUs = 0;
+  #worstGapUs = 0;
+  #lastSampleUs = Number.NaN;
+
+  constructor(context: WorkerContext) {
+    this.#context = context;
+    this.#policy = context.start.policy;
+    this.#writer = new RingWriter(context.start.memoryRing);
+    this.#timer = Timer.adopt(context.start.descriptors.samplerTimer);
+  }
+
+  run(): void {
+    const reader = openMemoryReader(this.#context.start.roots, this.#policy.scope);
+    this.#setInterval(this.#policy.memory.intervalMs * 1000);
+    this.#context.ready();
+    for (;;) {
+      const ticks = this.#timer.wait();
+      const wokenUs = monotonicUs();
+      if (!this.#context.alive()) return;
+      for (let message = this.#context.receive(); message !== null; message = this.#context.receive()) {
+        if (message.type === "stop") return reader.close();
+        if (message.type === "policy") this.#policy = message.policy;
+        else throw new Error(`the memory sampler knows no message ${message.type}`);
+      }
+      reader.read(this.#frame);
+      this.#finishSample(ticks, wokenUs);
+      this.#pace();
+    }
+  }
+
+  #finishSample(ticks: number, wokenUs: number): void {
+    const frame = this.#frame;
+    const nowUs = monotonicUs();
+    this.#tickUs += ticks * this.#intervalUs;
+    frame[Mem.timeUs] = Math.floor(nowUs);
+    frame[Mem.latenessUs] = Math.max(0, wokenUs - this.#tickUs);
+    frame[Mem.missedTicks] = Math.max(0, ticks - 1);
+    frame[Mem.costUs] = nowUs - wokenUs;
+    this.#writer.append(frame);
+    const board = this.#context.board;
+    board.setGauge(Gauge.samples, board.gauge(Gauge.samples) + 1);
+    board.setGauge(Gauge.missedTicks, board.gauge(Gauge.missedTicks) + Math.max(0, ticks - 1));
+    const gapUs = nowUs - this.#lastSampleUs;
+    if (gapUs > this.#worstGapUs) {
+      this.#worstGapUs = gapUs;
+      board.setGauge(Gauge.worstGapUs, Math.max(gapUs, board.gauge(Gauge.worstGapUs)));
+    }
+    this.#lastSampleUs = nowUs;
+    this.#fill.update(nowUs, frame[Mem.availableBytes] as number);
+  }
+
+  /** Sets the clock by what was seen, and wakes the analysis when it should look. */
+  #pace(): void {
+    const { memory } = this.#policy;
+    const available = this.#frame[Mem.availableBytes] as number;
+    const lines = memoryLines(this.#policy, this.#frame[Mem.totalBytes] as number);
+    const calmUs = memory.intervalMs * 1000;
+    const distance = distanceBytes(lines, available);
+    const wantedUs = nextIntervalUs(this.#fill, distance, calmUs, memory.intervalMinMs * 1000);
+    const board = this.#context.board;
+    board.setGauge(Gauge.intervalUs, this.#intervalUs);
+    const nowUs = this.#frame[Mem.timeUs] as number;
+    const calm = wantedUs >= calmUs && available > lines.walkBytes && board.worstLevel === 0;
+    if (!calm || nowUs - this.#lastRingUs >= CALM_RING_US) {
+      this.#lastRingUs = nowUs;
+      board.ring();
+    }
+    if (worthChanging(this.#intervalUs, wantedUs)) this.#setInterval(wantedUs);
+  }
+
+  #setInterval(intervalUs: number): void {
+    this.#intervalUs = Math.round(intervalUs);
+    this.#tickUs = monotonicUs();
+    this.#timer.set(this.#intervalUs, this.#intervalUs);
+  }
+}
+
+new MemorySampler(WorkerContext.current()).run();

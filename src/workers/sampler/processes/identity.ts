@@ -1,0 +1,116 @@
+import fs from "node:fs";
+import path from "node:path";
+import type { ProcessRules } from "../../../core/policy/match.ts";
+import { memoryCgroupOf } from "../../common/cgroup-of.ts";
+import type { MemoryHierarchy } from "../../common/cgroup-path.ts";
+import type { ProcessEntry } from "./process-entry.ts";
+
+/** Command lines go on record; longer ones are cut. */
+const COMMAND_LINE_LIMIT = 512;
+
+/** What a memory cgroup is, for the choice of a victim: its number, and whether it wants to be ended as one. */
+interface CgroupFacts {
+  readonly id: number;
+  readonly asOne: boolean;
+}
+
+/** Learns who a process is: what the rules ask for, and what the record shall say. Strings are made once a process. */
+export class Identifier {
+  readonly #rules: ProcessRules;
+  readonly #hierarchy: MemoryHierarchy | null;
+  readonly #wantsCgroup: boolean;
+  readonly #cgroups = new Map<string, CgroupFacts>();
+
+  constructor(rules: ProcessRules, hierarchy: MemoryHierarchy | null, unit: string) {
+    this.#rules = rules;
+    this.#hierarchy = hierarchy;
+    // memory.oom.group is cgroup v2's; on v1 the cgroup matters only when the policy asks for it.
+    this.#wantsCgroup = rules.asks.cgroup || unit === "cgroup" || hierarchy?.version === 2;
+  }
+
+  /** Cgroups come and go, and change their minds; to be called now and then. */
+  forgetCgroups(): void {
+    this.#cgroups.clear();
+  }
+
+  /** Fills in what the policy's rules need, and asks them. */
+  judge(entry: ProcessEntry): void {
+    const { asks } = this.#rules;
+    if (asks.cmdline) entry.commandLine ??= readCommandLine(entry);
+    if (asks.uid) entry.uid ??= readUid(entry);
+    if (this.#wantsCgroup) this.readCgroup(entry);
+    entry.verdict = this.#rules.judge({
+      name: entry.name,
+      exe: asks.exe ? readLink(entry.path("exe")) : null,
+      cmdline: entry.commandLine,
+      cgroup: entry.cgroup,
+      uid: entry.uid,
+    });
+  }
+
+  /** Fills in what the record says beyond that. */
+  describe(entry: ProcessEntry): void {
+    entry.commandLine ??= readCommandLine(entry);
+    entry.uid ??= readUid(entry);
+    if (entry.cgroup === null) this.readCgroup(entry);
+  }
+
+  readCgroup(entry: ProcessEntry): void {
+    const hierarchy = this.#hierarchy;
+    if (hierarchy === null) return;
+    const text = readText(entry.path("cgroup"));
+    if (text === null) return;
+    entry.cgroup = memoryCgroupOf(text, hierarchy.version);
+    if (entry.cgroup === null) return;
+    let facts = this.#cgroups.get(entry.cgroup);
+    if (facts === undefined) {
+      facts = cgroupFacts(hierarchy, entry.cgroup);
+      this.#cgroups.set(entry.cgroup, facts);
+    }
+    entry.cgroupId = facts.id;
+    entry.cgroupAsOne = facts.asOne ? 1 : 0;
+  }
+}
+
+function cgroupFacts(hierarchy: MemoryHierarchy, cgroup: string): CgroupFacts {
+  if (cgroup === "/") return { id: 0, asOne: false };
+  const directory = path.join(hierarchy.root, cgroup);
+  try {
+    return {
+      id: fs.statSync(directory).ino,
+      asOne: readText(path.join(directory, "memory.oom.group"))?.trim() === "1",
+    };
+  } catch {
+    return { id: Number.NaN, asOne: false };
+  }
+}
+
+function readText(file: string): string | null {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch {
+    return null;
+  }
+}
+
+function readCommandLine(entry: ProcessEntry): string | null {
+  const text = readText(entry.path("cmdline"));
+  return text === null ? null : text.replaceAll("\0", " ").trim().slice(0, COMMAND_LINE_LIMIT);
+}
+
+/** The effective user: the owner of the process's files (proc(5)), unless it made itself undumpable, then root. */
+function readUid(entry: ProcessEntry): number | null {
+  try {
+    return fs.statSync(entry.path("")).uid;
+  } catch {
+    return null;
+  }
+}
+
+function readLink(file: string): string | null {
+  try {
+    return fs.readlinkSync(file);
+  } catch {
+    return null;
+  }
+}
