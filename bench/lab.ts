@@ -9,6 +9,8 @@ import { parseArgs } from "node:util";
 import { GUARD_NAMES, type GuardName, missingGuard } from "../test/lab/guards.ts";
 import { labObstacle } from "../test/lab/vm.ts";
 import { projectRoot } from "../test/programs/build.ts";
+import { measureCrossing } from "./lab/crossing.ts";
+import { measureExhaustion } from "./lab/exhaustion.ts";
 import { measureJudgement } from "./lab/judgement.ts";
 
 const HELP = `usage: npm run bench:lab -- [--smoke] [--only NAME,...] [--guards NAME,...] [--json FILE] [--keep DIR]
@@ -62,11 +64,15 @@ async function main(options: Options): Promise<number> {
   const started = Date.now();
   const wants = (name: string): boolean => options.only === null || options.only.includes(name);
   const judgement = await measureJudgement(wants, options.guards, options.folder);
+  const crossing = wants("crossing") ? await measureCrossing(options.guards, options.folder) : [];
+  const exhaustion = wants("exhaustion") ? await measureExhaustion(options.guards, options.folder) : [];
   const figures = {
     at: new Date(started).toISOString(),
     host: { cpus: cpus().length, cpu: cpus()[0]?.model ?? "unknown", node: process.version },
     seconds: Math.round((Date.now() - started) / 1000),
     judgement,
+    crossing,
+    exhaustion,
   };
   mkdirSync(dirname(options.json), { recursive: true });
   writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);

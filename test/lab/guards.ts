@@ -56,7 +56,7 @@ function guardProgram(guard: GuardName): string | null {
 // -r 3600 is what Debian's /etc/default/earlyoom says. --avoid is the strongest that 1.7 has.
 function startEarlyoom(never: readonly string[], args: readonly string[]): GuardStart {
   const avoid = never.length > 0 ? ["--avoid", `^(${never.join("|")})$`] : [];
-  return { argv: [guardProgram("earlyoom") ?? "", ...args, ...avoid], ready: "sending SIGKILL when" };
+  return { argv: [guardProgram("earlyoom") ?? "", ...args, ...avoid], ready: "SIGKILL when" };
 }
 
 function startNohang(never: readonly string[], folder: string): GuardStart {

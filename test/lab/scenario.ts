@@ -83,8 +83,8 @@ export interface Facts {
   readonly availableFirstKib: number;
   readonly availableLowKib: number;
   readonly swapFreeLowKib: number;
-  /** When less than the line was available first; 0: never. */
-  readonly crossedMs: number;
+  /** Each time at which less than the line became available, after more than half as much again had been. */
+  readonly crossedMs: readonly number[];
   readonly clockWorstGapMs: number;
   readonly clockWorstGapAtMs: number;
   readonly clockTicks: number;

@@ -4,8 +4,10 @@
  * "ready" is said once it has what it starts with. Sizes are MiB, rates MiB/s, times ms.
  *
  *   hog grow   --from M --to M --rate R [--after T] [--leave M] [--hold T] [--free T]
- *              touch `from` at full speed, wait, then grow at the rate to `to`, stopping earlier when only `leave` is
- *              available on the host; hold for T (for ever); with --free end the hold by giving back, then idle
+ *              [--jump M] [--brink M]
+ *              touch `from` at full speed (to where only `jump` is available on the host), wait, then grow at the rate to
+ *              `to`, stopping earlier when only `leave` is available; with --free give all back after T and idle, with
+ *              --brink take whatever more than M becomes available again; hold for T (for ever)
  *   hog fork   --children N --each M [--pace N/s] [--rate R] [--hold T]   begin N children that grow to M each, hold it for T
  *              and end; as make(1) does, begin no more once one has failed
  *   hog bomb   --children N --each M [--pace N/s]               every process forks on until there are N in all
@@ -15,6 +17,7 @@
  *   hog beat   --every T                                        a small busy program; tells its worst gap as it grows
  *   hog nest   --to M -- CMD [ARG...]                           hold M and be the parent of CMD
  *   everywhere: --ignore-term  --term-delay T  --setsid (each child in a session of its own)
+ *   --huge (in huge pages, where only these are fast enough: an emulated CPU)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,13 +42,14 @@
 struct options {
   const char *mode, *path, *order;
   char **command;
-  double from, to, rate, leave, each, pace;
+  double from, to, rate, leave, each, pace, jump, brink;
   long after_ms, hold_ms, free_ms, every_ms, term_delay_ms, children;
   int ignore_term, own_session;
 };
 
 static const char *own_name;
 static long term_delay_ms;
+static int huge_pages;
 
 static double now_ms(void) {
   struct timespec t;
@@ -100,7 +104,8 @@ static double available_mib(void) {
 static char *map_bytes(size_t bytes) {
   char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED) fail("mmap");
-  madvise(at, bytes, MADV_NOHUGEPAGE); /* every page is to be touched on its own, as small objects would */
+  /* By default every page is taken on its own, as small objects would. */
+  madvise(at, bytes, huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   return at;
 }
 
@@ -116,7 +121,7 @@ static size_t paced(size_t done, size_t total, double rate, double leave, void (
   while (done < total) {
     size_t due = rate > 0 ? first + (size_t)((now_ms() - start) * rate * MIB / 1e3) : total;
     if (leave > 0 && available_mib() <= leave) break;
-    size_t next = due > done + 16 * STEP_BYTES ? done + 16 * STEP_BYTES : due; /* asks for `leave` often enough */
+    size_t next = due > done + 4 * STEP_BYTES ? done + 4 * STEP_BYTES : due; /* asks for `leave` often enough */
     if (next > total) next = total;
     next -= next % PAGE;
     if (next > done) {
@@ -139,11 +144,16 @@ static void run_grow(const struct options *o) {
   if (total < first) total = first;
   char *at = map_bytes(total + PAGE);
   touch(at, 0, first);
-  tell("ready", ",\"mib\":%.0f", o->from);
+  if (o->jump > 0) first = paced(first, total, 0, o->jump, touch_step, at);
+  tell("ready", ",\"mib\":%zu", first / MIB);
   sleep_ms(o->after_ms);
   tell("growing", "");
   size_t done = paced(first, total, o->rate, o->leave, touch_step, at);
   tell("grown", ",\"mib\":%zu", done / MIB);
+  while (o->brink > 0) {
+    done = paced(done, total, o->rate, o->brink, touch_step, at);
+    sleep_ms(5);
+  }
   if (o->free_ms >= 0) {
     sleep_ms(o->free_ms);
     munmap(at, total + PAGE);
@@ -296,6 +306,10 @@ static void parse(struct options *o, int argc, char **argv) {
   for (int i = 2; i < argc; i++) {
     const char *key = argv[i];
     if (!strcmp(key, "--ignore-term")) { o->ignore_term = 1; continue; }
+    if (!strcmp(key, "--huge")) {
+      huge_pages = 1;
+      continue;
+    }
     if (!strcmp(key, "--setsid")) { o->own_session = 1; continue; }
     if (!strcmp(key, "--")) { o->command = argv + i + 1; return; }
     if (++i >= argc) { fprintf(stderr, "hog: %s wants a value\n", key); exit(2); }
@@ -304,6 +318,8 @@ static void parse(struct options *o, int argc, char **argv) {
     else if (!strcmp(key, "--to")) o->to = atof(value);
     else if (!strcmp(key, "--rate")) o->rate = atof(value);
     else if (!strcmp(key, "--leave")) o->leave = atof(value);
+    else if (!strcmp(key, "--jump")) o->jump = atof(value);
+    else if (!strcmp(key, "--brink")) o->brink = atof(value);
     else if (!strcmp(key, "--each")) o->each = atof(value);
     else if (!strcmp(key, "--pace")) o->pace = atof(value);
     else if (!strcmp(key, "--after")) o->after_ms = atol(value);

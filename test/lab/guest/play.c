@@ -10,7 +10,7 @@
  *     parent NAME ARGS...      the guard becomes the child of this program
  *     start AT ADJ CGROUP NAME ARGS...    AT: ms after time zero, or "before" (the guard); CGROUP: a path or "-"
  *     until NAME any|all       over when one process of NAME has ended, or none is left, and `grace` has passed
- *     last MS    grace MS    line KIB (its first crossing is written down)
+ *     last MS    grace MS    line PERCENT (of memory: its crossings are timed)
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -107,7 +107,7 @@ static void read_plan(const char *path) {
     else if (!strcmp(f[0], "until")) until_name = f[1], until_all = !strcmp(f[2], "all");
     else if (!strcmp(f[0], "last")) last_ms = atol(f[1]);
     else if (!strcmp(f[0], "grace")) grace_ms = atol(f[1]);
-    else if (!strcmp(f[0], "line")) line_kib = atol(f[1]);
+    else if (!strcmp(f[0], "line")) line_kib = atol(f[1]) * meminfo_kib("MemTotal:") / 100;
     else fprintf(stderr, "play: unknown line '%s'\n", f[0]);
   }
   fclose(file);
@@ -337,8 +337,11 @@ static void write_result(const struct watched *seen, long oom_kills, int guard_l
           zero_ms, now_ms(), guard_pid_seen, guard_lives ? "true" : "false", guard_status);
   fprintf(out, "\"oomKills\":%ld,\"totalKib\":%ld,\"availableFirstKib\":%ld,\"availableLowKib\":%ld,\"swapFreeLowKib\":%ld,",
           oom_kills, seen->total_kib, seen->available_first_kib, seen->available_low_kib, seen->swap_free_low_kib);
-  fprintf(out, "\"crossedMs\":%.3f,\"clockWorstGapMs\":%.2f,\"clockWorstGapAtMs\":%.1f,\"clockTicks\":%ld,", seen->crossed_ms,
-          seen->worst_gap_ms, seen->worst_gap_at_ms, seen->ticks);
+  fprintf(out, "\"clockWorstGapMs\":%.2f,\"clockWorstGapAtMs\":%.1f,\"clockTicks\":%ld,", seen->worst_gap_ms,
+          seen->worst_gap_at_ms, seen->ticks);
+  fprintf(out, "\"crossedMs\":[");
+  for (int i = 0; i < seen->crossings; i++) fprintf(out, "%s%.3f", i ? "," : "", seen->crossed_ms[i]);
+  fprintf(out, "],");
   write_programs(out);
   fprintf(out, ",\"guardStopMs\":%.1f}\n", stop_guard());
   fclose(out);

@@ -68,6 +68,7 @@ static void *look_at_memory(void *unused) {
   struct sched_param high = {.sched_priority = 10};
   if (line_kib > 0) pthread_setschedparam(pthread_self(), SCHED_FIFO, &high);
   int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+  int above = 1;
   struct timespec next;
   clock_gettime(CLOCK_MONOTONIC, &next);
   while (watching && fd >= 0) {
@@ -80,7 +81,11 @@ static void *look_at_memory(void *unused) {
       long available_kib = available ? atol(available + 13) : 0, swap_kib = swap ? atol(swap + 9) : 0;
       if (available_kib < seen.available_low_kib) seen.available_low_kib = available_kib;
       if (swap_kib < seen.swap_free_low_kib) seen.swap_free_low_kib = swap_kib;
-      if (seen.crossed_ms == 0 && available_kib < line_kib) seen.crossed_ms = now;
+      if (available_kib > line_kib + line_kib / 2) above = 1;
+      if (above && available_kib < line_kib && seen.crossings < crossings_max) {
+        seen.crossed_ms[seen.crossings++] = now;
+        above = 0;
+      }
     }
     wait_period(&next, line_kib > 0 ? 1000000 : 20000000);
   }

@@ -2,12 +2,15 @@
 #ifndef WATCH_H
 #define WATCH_H
 
+enum { crossings_max = 64 };
+
 struct watched {
   long total_kib;
   /* The lowest seen since watch_begin, and how much was available then. */
   long available_low_kib, swap_free_low_kib, available_first_kib;
-  /* CLOCK_MONOTONIC, ms, of the first look that found less than the line available; 0: never. */
-  double crossed_ms;
+  /* CLOCK_MONOTONIC, ms, of the looks that found less than the line available after more than half as much again. */
+  double crossed_ms[crossings_max];
+  int crossings;
   /* An ordinary program's 20 ms clock: the longest time between two of its ticks, and when that ended. */
   double worst_gap_ms, worst_gap_at_ms;
   long ticks;

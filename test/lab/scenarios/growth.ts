@@ -30,7 +30,7 @@ export const growth: readonly Scenario[] = [
     story:
       "A program takes 2,000 MiB/s: it is to be ended, and nobody beside it in the moment its memory comes back.",
     vm: plainVm,
-    programs: [database("redis", 150), clerk, growing("hog", 2000)],
+    programs: [database("redis", 150), clerk, growing("hog", 2000, ["--huge"])],
     victim: { name: "hog", which: "all" },
     innocents: ["redis", "clerk"],
     lastMs: 15_000,
