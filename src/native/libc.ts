@@ -34,6 +34,7 @@ const functions = define({
   lseek: declare(I64, I32, I64, I32),
   sysconf: declare(I64, I32),
   pipe2: declare(I32, U8Array, I32),
+  close: declare(I32, I32),
 });
 /** getdents64(2) has no wrapper that hands out raw entries; its buffer needs a signature of its own. */
 const bufferCalls = define({ syscall: declare(I64, I64, I64, U8Array, I64) });
@@ -55,6 +56,7 @@ export const libc = {
   lseek: call(functions.lseek),
   sysconf: call(functions.sysconf),
   pipe2: call(functions.pipe2),
+  close: call(functions.close),
   mlock2: call(addressCalls.mlock2),
 };
 

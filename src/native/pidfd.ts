@@ -8,7 +8,7 @@ const PROCESS_GROUP = 4;
 
 /**
  * A descriptor for a process: pidfd_open(2). It goes on meaning that process, whoever gets its number afterwards.
- * Close it with fs.closeSync.
+ * Close it with closeDescriptor.
  */
 export function openPidfd(pid: number): number | SystemError {
   const result = libc.syscall([SyscallNumber.pidfdOpen, pid, 0, 0, 0]);

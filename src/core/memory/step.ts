@@ -6,7 +6,7 @@ import { rankVictims } from "../victim/rank.ts";
 import { type Decision, firstSignal, isEnding, type Verdict, type Walk } from "./decision.ts";
 import { swapLine } from "./levels.ts";
 import { memoryLines } from "./lines.ts";
-import { holdersOf, numbersOf } from "./numbers.ts";
+import { holdersOf, numbersOf, orNull } from "./numbers.ts";
 import type { ActionEnd, MemoryState, StepInput, StepOutput } from "./state.ts";
 
 /** A ranking older than this is not acted on while a newer one can be had. */
@@ -261,12 +261,19 @@ export function revoke(state: MemoryState, id: string): void {
 }
 
 /** The sentinel carried out standing order `number`: what the analysis would have decided, had it been asked. */
-export function acceptStanding(state: MemoryState, number: number, policy: Policy): Decision | null {
+export function acceptStanding(
+  state: MemoryState,
+  number: number,
+  availableBytes: number,
+  policy: Policy,
+): Decision | null {
   const standing = state.given.find((order) => order.number === number);
   if (standing === undefined || state.frame === null || state.inFlight !== null) return null;
   const { id } = standing;
   state.inFlight = id;
   state.standing = null;
   const made = decision(state, policy, "critical", "end", standing.ranking, standing.shortfallBytes);
-  return { ...made, id, number, ahead: true };
+  // What the sentinel saw, not what the last sample did.
+  const numbers = { ...made.numbers, availableBytes: orNull(availableBytes) };
+  return { ...made, id, number, numbers, ahead: true };
 }

@@ -217,4 +217,5 @@ export const KEY_PLACES: readonly (readonly [key: string, place: string])[] = [
   ...placed(Object.keys(headroomShape), "[memory.critical] or [memory.warning]"),
   ...placed(Object.keys(thrashingShape), "[memory.thrashing]"),
   ...placed([...RULE_PARTS, "descendants"], "a rule of [victim]"),
+  ...placed(["action", "run", "deadline"], "a step of a ladder"),
 ];

@@ -14,7 +14,7 @@ import {
   PROCESS_ROWS_PER_SEGMENT,
   PROCESS_SEGMENTS,
 } from "../../core/samples.ts";
-import { Board, type WorkerName } from "../../core/shared/board.ts";
+import { Board, Gauge, type WorkerName } from "../../core/shared/board.ts";
 import { OrderBoard } from "../../core/shared/order.ts";
 import { createEvent, raiseEvent } from "../../native/event.ts";
 import { lockFile } from "../../native/file-lock.ts";
@@ -34,6 +34,8 @@ import { protectOurselves } from "./self-protection.ts";
 import { StatusServer } from "./status-server.ts";
 import { type Counts, statusOf } from "./status.ts";
 
+/** The first sample comes an interval after the start; a busy machine may take its time. */
+const FIRST_SAMPLE_LIMIT_MS = 10_000;
 /** A clean stop takes no longer than this. */
 const STOP_LIMIT_MS = 1500;
 
@@ -113,6 +115,7 @@ export class Guard {
     this.#helper = new HelperProcess();
     this.#descriptors = this.#openDescriptors(this.#helper);
     await this.#crew.start();
+    await this.#firstSample();
     this.#record(this.#startedEvent());
     for (const { what, why } of protectOurselves(roots.proc)) this.#limited(what, why);
     this.#server = await StatusServer.open(this.#options.places.socketPath, {
@@ -171,6 +174,16 @@ export class Guard {
       lastAction: this.#lastAction,
       nowMs: monotonicUs() / 1000,
     });
+  }
+
+  /** Guarding begins when the analysis has seen a sample, not when threads have been started. */
+  async #firstSample(): Promise<void> {
+    const deadlineMs = Date.now() + FIRST_SAMPLE_LIMIT_MS;
+    while (this.board.gauge(Gauge.timeUs) === 0) {
+      if (Date.now() > deadlineMs)
+        throw new Error(`expected a sample within ${FIRST_SAMPLE_LIMIT_MS} ms, found none`);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
   }
 
   #takeLock(): void {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import fs from "node:fs";
+import { closeDescriptor } from "../../native/descriptor.ts";
 import { createPipe } from "../../native/pipe.ts";
 
 /** The helper: reads lines, runs them. It starts each command in the background, so it is always ready for the next. */
@@ -37,7 +37,7 @@ export class HelperProcess {
     this.#stopped = true;
     this.#child?.kill();
     for (const end of [this.#childInput, this.#childOutput, this.inputDescriptor, this.outputDescriptor]) {
-      fs.closeSync(end);
+      closeDescriptor(end);
     }
   }
 

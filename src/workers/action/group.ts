@@ -5,7 +5,8 @@ import { PROCESS_ROWS_PER_SEGMENT } from "../../core/samples.ts";
 import type { Candidate } from "../../core/victim/candidate.ts";
 import { NumberedDirectory } from "../../native/directory.ts";
 import { memoryCgroupOf } from "../common/cgroup-of.ts";
-import { findMemoryHierarchy } from "../common/cgroup-path.ts";
+import { cgroupAncestry, findMemoryHierarchy, type MemoryHierarchy } from "../common/cgroup-path.ts";
+import { CgroupPids } from "../common/pid-source.ts";
 import type { HostRoots } from "../common/roots.ts";
 import { readProcessStat } from "../common/target.ts";
 
@@ -73,8 +74,7 @@ function tree(procRoot: string, candidate: Candidate): Group {
 /** A cgroup, found through one of its members; on v2 it can be ended at one stroke (cgroup.kill, since Linux 5.14). */
 function cgroup(roots: HostRoots, candidate: Candidate): Group {
   const hierarchy = findMemoryHierarchy(roots.cgroup);
-  const directory =
-    hierarchy === null ? null : directoryOf(roots, candidate, hierarchy.version, hierarchy.root);
+  const directory = hierarchy === null ? null : directoryOf(roots, candidate, hierarchy);
   return {
     members: () => (directory === null ? [] : cgroupMembers(roots.proc, directory)),
     killAtOnce: () => {
@@ -89,14 +89,14 @@ function cgroup(roots: HostRoots, candidate: Candidate): Group {
   };
 }
 
-function directoryOf(roots: HostRoots, candidate: Candidate, version: 1 | 2, root: string): string | null {
+/** A chosen cgroup is its inode: another may have its name by now. It may be an ancestor of where the members are. */
+function directoryOf(roots: HostRoots, candidate: Candidate, hierarchy: MemoryHierarchy): string | null {
   for (const { pid } of candidate.members) {
     try {
-      const name = memoryCgroupOf(fs.readFileSync(`${roots.proc}/${pid}/cgroup`, "utf8"), version);
-      if (name === null || name === "/") continue;
-      const directory = path.join(root, name);
-      // A chosen cgroup is its inode: another may have its name by now.
-      if (fs.statSync(directory).ino === candidate.id) return directory;
+      const name = memoryCgroupOf(fs.readFileSync(`${roots.proc}/${pid}/cgroup`, "utf8"), hierarchy.version);
+      const directories = cgroupAncestry(hierarchy, name ?? "/");
+      const found = directories.find((directory) => fs.statSync(directory).ino === candidate.id);
+      if (found !== undefined) return found;
     } catch {
       // That member is gone; another may know.
     }
@@ -105,15 +105,10 @@ function directoryOf(roots: HostRoots, candidate: Candidate, version: 1 | 2, roo
 }
 
 function cgroupMembers(procRoot: string, directory: string): Member[] {
-  let text: string;
-  try {
-    text = fs.readFileSync(path.join(directory, "cgroup.procs"), "latin1");
-  } catch {
-    return [];
-  }
-  return text.split("\n").flatMap((line) => {
-    const pid = Number(line);
-    const values = pid > 0 ? readProcessStat(procRoot, pid) : null;
+  const pids = new Int32Array(PROCESS_ROWS_PER_SEGMENT);
+  const count = Math.min(new CgroupPids(directory).list(pids), pids.length);
+  return [...pids.subarray(0, count)].flatMap((pid) => {
+    const values = readProcessStat(procRoot, pid);
     if (values === null || values[Stat.state] === ZOMBIE) return [];
     return [{ pid, startTicks: values[Stat.startTicks] as number }];
   });

@@ -1,5 +1,5 @@
-import fs from "node:fs";
 import type { Candidate } from "../../core/victim/candidate.ts";
+import { closeDescriptor } from "../../native/descriptor.ts";
 import { releaseMemory, Signal, signalPidfd, signalProcessGroup } from "../../native/pidfd.ts";
 import { PollEvent, PollSet } from "../../native/poll.ts";
 import type { HostRoots } from "../common/roots.ts";
@@ -64,7 +64,7 @@ export class Targets {
   }
 
   close(): void {
-    for (const pidfd of this.#pidfds.values()) fs.closeSync(pidfd);
+    for (const pidfd of this.#pidfds.values()) closeDescriptor(pidfd);
     this.#pidfds.clear();
   }
 

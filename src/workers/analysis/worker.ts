@@ -155,8 +155,8 @@ class Analysis {
   /** The sentinel carried out a standing order by itself: make the decision it stands for, and let it go on. */
   #acceptStrike(): void {
     if (this.#orders.state !== StrikeState.struck || this.#state.inFlight !== null) return;
-    const { number } = this.#orders.readStrike();
-    const decision = acceptStanding(this.#state, number, this.#policy);
+    const { number, availableBytes } = this.#orders.readStrike();
+    const decision = acceptStanding(this.#state, number, availableBytes, this.#policy);
     if (decision !== null) this.#announce(decision);
   }
 

@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { parseProcessStat, STAT_FIELDS, Stat } from "../../core/parse/process-stat.ts";
+import { closeDescriptor } from "../../native/descriptor.ts";
 import { openPidfd } from "../../native/pidfd.ts";
 import type { SystemError } from "../../native/system-error.ts";
 
@@ -15,7 +16,7 @@ export function openTarget(procRoot: string, pid: number, startTicks: number): n
   const pidfd = openPidfd(pid);
   if (typeof pidfd !== "number") return pidfd;
   if (startTicksOf(procRoot, pid) === startTicks) return pidfd;
-  fs.closeSync(pidfd);
+  closeDescriptor(pidfd);
   return { call: "pidfd_open", errno: 3, code: "ESRCH" };
 }
 
@@ -39,4 +40,14 @@ export function readProcessStat(procRoot: string, pid: number): Float64Array | n
   } catch {
     return null;
   }
+}
+
+/** A process and all its ancestors, as things are now. */
+export function ownAncestry(procRoot: string, pid: number): ReadonlySet<number> {
+  const ancestry = new Set<number>();
+  for (let at = pid; at > 0 && !ancestry.has(at); ) {
+    ancestry.add(at);
+    at = readProcessStat(procRoot, at)?.[Stat.ppid] ?? 0;
+  }
+  return ancestry;
 }

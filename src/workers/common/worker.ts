@@ -83,10 +83,10 @@ export class WorkerContext {
   /** The next message, null when there is none. Asking costs one look at shared memory. */
   receive(): Message | null {
     if (parentPort === null || this.board.mail(this.start.name) === this.#mailSeen) return null;
-    const received = receiveMessageOnPort(parentPort) as { message: Message } | undefined;
+    const received = receiveMessageOnPort(parentPort) as { message: Envelope } | undefined;
     if (received === undefined) return null;
     this.#mailSeen = (this.#mailSeen + 1) | 0;
-    return received.message;
+    return received.message.message;
   }
 
   send(to: Envelope["to"], message: Message): void {

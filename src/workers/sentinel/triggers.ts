@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
+import { closeDescriptor } from "../../native/descriptor.ts";
 import { createEvent } from "../../native/event.ts";
 import { PollEvent } from "../../native/poll.ts";
 
@@ -54,9 +55,9 @@ export function usageTrigger(directory: string, thresholdBytes: number): Trigger
   try {
     const registration = `${event} ${usage} ${Math.floor(thresholdBytes)}`;
     fs.writeFileSync(path.join(directory, "cgroup.event_control"), registration, { flag: "r+" });
-    return { descriptor: event, events: PollEvent.in, close: () => fs.closeSync(event) };
+    return { descriptor: event, events: PollEvent.in, close: () => closeDescriptor(event) };
   } catch {
-    fs.closeSync(event);
+    closeDescriptor(event);
     return null;
   } finally {
     fs.closeSync(usage);

@@ -1,7 +1,7 @@
-import fs from "node:fs";
 import path from "node:path";
 import { MEMORY_COLUMNS, Mem } from "../../core/samples.ts";
 import { type Order, OrderBoard, StrikeState } from "../../core/shared/order.ts";
+import { closeDescriptor } from "../../native/descriptor.ts";
 import { clearEvent } from "../../native/event.ts";
 import { openPidfd, Signal, signalPidfd } from "../../native/pidfd.ts";
 import { PollEvent, PollSet } from "../../native/poll.ts";
@@ -99,7 +99,7 @@ class Sentinel {
   }
 
   #disarm(): void {
-    if (this.#pidfd !== NO_PIDFD) fs.closeSync(this.#pidfd);
+    if (this.#pidfd !== NO_PIDFD) closeDescriptor(this.#pidfd);
     this.#pidfd = NO_PIDFD;
   }
 
@@ -175,7 +175,7 @@ class Sentinel {
       this.#poll.wait(0);
       monotonicUs();
     }
-    if (typeof own === "number") fs.closeSync(own);
+    if (typeof own === "number") closeDescriptor(own);
     Object.assign(this.#order, emptyOrder());
   }
 

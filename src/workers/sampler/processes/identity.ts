@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import type { ProcessRules } from "../../../core/policy/match.ts";
 import { memoryCgroupOf } from "../../common/cgroup-of.ts";
-import type { MemoryHierarchy } from "../../common/cgroup-path.ts";
+import { cgroupAncestry, type MemoryHierarchy } from "../../common/cgroup-path.ts";
 import type { ProcessEntry } from "./process-entry.ts";
 
 /** Command lines go on record; longer ones are cut. */
@@ -72,14 +72,17 @@ export class Identifier {
   }
 }
 
+/**
+ * The cgroup that ends as one is the highest on the path that asks for it (memory.oom.group,
+ * Documentation/admin-guide/cgroup-v2.rst); its number stands for all below it then.
+ */
 function cgroupFacts(hierarchy: MemoryHierarchy, cgroup: string): CgroupFacts {
-  if (cgroup === "/") return { id: 0, asOne: false };
-  const directory = path.join(hierarchy.root, cgroup);
+  const directories = cgroupAncestry(hierarchy, cgroup);
+  const own = directories[0];
+  if (own === undefined) return { id: 0, asOne: false };
+  const asOne = directories.findLast((each) => readText(path.join(each, "memory.oom.group"))?.trim() === "1");
   try {
-    return {
-      id: fs.statSync(directory).ino,
-      asOne: readText(path.join(directory, "memory.oom.group"))?.trim() === "1",
-    };
+    return { id: fs.statSync(asOne ?? own).ino, asOne: asOne !== undefined };
   } catch {
     return { id: Number.NaN, asOne: false };
   }

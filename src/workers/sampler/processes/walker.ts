@@ -7,7 +7,7 @@ import { PROCESS_COLUMNS, PROCESS_ROWS_PER_SEGMENT, Proc, WalkStamp } from "../.
 import type { MemoryHierarchy } from "../../common/cgroup-path.ts";
 import { monotonicUs } from "../../common/clock.ts";
 import { Identifier } from "./identity.ts";
-import type { PidSource } from "./pid-source.ts";
+import type { PidSource } from "../../common/pid-source.ts";
 import { ProcessEntry, STATUS_FIELDS, Status } from "./process-entry.ts";
 import { ownAnonShare, ownSharedBytes, REFINE_LIMIT_BYTES } from "./proportional.ts";
 
@@ -27,6 +27,8 @@ export interface WalkerOptions {
   readonly units: { readonly ticksPerSecond: number; readonly pageBytes: number };
   /** How many descriptors may be held open. */
   readonly descriptors: number;
+  /** The guard and its ancestors. Named here too because in a scope of one cgroup the chain between them is not seen. */
+  readonly spared: ReadonlySet<number>;
   /** Told who the largest are, once each. */
   readonly announce: (entries: readonly ProcessEntry[]) => void;
 }
@@ -249,7 +251,7 @@ export class ProcessWalker {
     const parent = this.#entries.get(entry.ppid);
     if (parent !== undefined) this.#resolve(parent);
     entry.handsDownNever = parent?.handsDownNever === true || verdict?.neverInherits === true;
-    entry.never = verdict?.never === true || entry.handsDownNever;
+    entry.never = verdict?.never === true || entry.handsDownNever || this.#options.spared.has(entry.pid);
     const own = verdict?.preference ?? 0;
     entry.preference = own !== 0 ? own : (parent?.handsDownPreference ?? 0);
     entry.handsDownPreference =

@@ -6,8 +6,9 @@ import { Timer } from "../../../native/timer.ts";
 import { cgroupAncestry, findMemoryHierarchy } from "../../common/cgroup-path.ts";
 import { monotonicUs } from "../../common/clock.ts";
 import { descriptorLimit } from "../../common/descriptor-limit.ts";
+import { ownAncestry } from "../../common/target.ts";
 import { BEAT_MS, WorkerContext } from "../../common/worker.ts";
-import { CgroupPids, hostPids, type PidSource } from "./pid-source.ts";
+import { CgroupPids, hostPids, type PidSource } from "../../common/pid-source.ts";
 import type { ProcessEntry } from "./process-entry.ts";
 import { ProcessWalker } from "./walker.ts";
 
@@ -45,6 +46,7 @@ class ProcessSampler {
       hierarchy,
       units: start.units,
       descriptors: Math.floor(descriptorLimit(start.roots.proc) * HELD_SHARE),
+      spared: ownAncestry(start.roots.proc, process.pid),
       announce: (entries) => this.#announce(entries),
     });
     this.#poll.set(TIMER, this.#timer.descriptor, PollEvent.in);

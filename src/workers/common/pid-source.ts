@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { NumberedDirectory } from "../../../native/directory.ts";
+import { NumberedDirectory } from "../../native/directory.ts";
 
 /** Where the processes to walk over are listed. */
 export interface PidSource {
