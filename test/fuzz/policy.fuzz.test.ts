@@ -1,0 +1,166 @@
+/** Whatever the text or the values: an answer, never an exception. PLIMSOLL_SEED=N plays a run again. */
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { stringify } from "smol-toml";
+import { expect, test } from "vitest";
+import { compilePolicy } from "../../src/core/policy/compile.ts";
+import { describePolicy } from "../../src/core/policy/describe.ts";
+import type { PolicyLayer } from "../../src/core/policy/document.ts";
+import { lintPolicy } from "../../src/core/policy/lint.ts";
+import { formatProblem, type PolicyProblem } from "../../src/core/policy/problem.ts";
+import { parsePolicy, readDocument } from "../../src/main/config/parse-policy.ts";
+import { profilePath } from "../../src/main/config/profiles.ts";
+import { KEY_PLACES } from "../../src/main/config/schema.ts";
+
+const seed = process.env["PLIMSOLL_SEED"];
+if (seed !== undefined) fc.configureGlobal({ seed: Number(seed) });
+
+const HOST = { totalBytes: 2 ** 33, swapTotalBytes: 0, psi: false, scopeExists: false };
+const DEFAULT_TEXT = readFileSync(profilePath("default"), "utf8");
+const uidOf = (name: string): number | null => (name.startsWith("a") ? 5 : null);
+
+function builtIn(): PolicyLayer {
+  const parsed = parsePolicy(DEFAULT_TEXT, "built-in:default", uidOf, true);
+  if (!parsed.ok) throw new Error(parsed.problems.map(formatProblem).join("\n"));
+  return parsed.layer;
+}
+const BUILT_IN = builtIn();
+
+function expectTold(problems: readonly PolicyProblem[], lines: number): void {
+  expect(problems.length).toBeGreaterThan(0);
+  for (const problem of problems) {
+    expect(problem.expected).not.toBe("");
+    expect(problem.found).not.toBe("");
+    // zod's own words would mean a mistake nobody thought of.
+    expect(formatProblem(problem)).not.toMatch(/Invalid input|undefined|\[object/);
+    if (problem.line === null) continue;
+    expect(problem.line).toBeGreaterThanOrEqual(1);
+    expect(problem.line).toBeLessThanOrEqual(lines);
+  }
+}
+
+/** Reads a text all the way; true when it is a policy. */
+function play(text: string): boolean {
+  const parsed = parsePolicy(text, "fuzz.toml", uidOf);
+  if (!parsed.ok) {
+    expectTold(parsed.problems, text.split("\n").length);
+    return false;
+  }
+  const policy = compilePolicy([BUILT_IN, parsed.layer]);
+  expect(structuredClone(policy)).toEqual(policy);
+  const findings = lintPolicy(policy, HOST, parsed.layer.lineOf);
+  for (const finding of findings) expect(finding.message).not.toMatch(/undefined|NaN|\[object/);
+  expect(describePolicy(policy).endsWith("\n")).toBe(true);
+  return true;
+}
+
+test("any text", () => {
+  const texts = fc.oneof(fc.string({ maxLength: 200 }), fc.string({ unit: "binary", maxLength: 200 }));
+  fc.assert(
+    fc.property(texts, (text) => {
+      play(text);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("any line noise of TOML's own signs", () => {
+  const signs = [
+    "[",
+    "]",
+    "{",
+    "}",
+    "=",
+    ".",
+    ",",
+    '"',
+    "'",
+    '"""',
+    "\n",
+    "\\",
+    "#",
+    " ",
+    "a",
+    "memory",
+    "1",
+    "\r\n",
+  ];
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...signs), { maxLength: 40 }), (parts) => {
+      play(parts.join(""));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("the built-in policy with pieces cut out, put in and exchanged", () => {
+  const edit = fc.record({
+    at: fc.nat({ max: DEFAULT_TEXT.length }),
+    length: fc.nat({ max: 40 }),
+    put: fc.oneof(
+      fc.constantFrom("", "[", "]", '"', "\n", "=", "%", "0", "-", "false", "{}"),
+      fc.string({ maxLength: 8 }),
+    ),
+  });
+  let good = 0;
+  fc.assert(
+    fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), (edits) => {
+      const apply = (text: string, { at, length, put }: (typeof edits)[number]): string =>
+        text.slice(0, at) + put + text.slice(at + length);
+      if (play(edits.reduce(apply, DEFAULT_TEXT))) good += 1;
+    }),
+    { numRuns: 500 },
+  );
+  // Else only the way of errors would have been tried.
+  expect(good).toBeGreaterThan(0);
+});
+
+/** Values that look like a policy's: known keys, values of the right and the wrong kind. */
+const likely = fc.letrec<{ value: unknown; table: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: "small" },
+    fc.constantFrom<unknown>(
+      "5%",
+      "10%",
+      "500MiB",
+      "2s",
+      "log",
+      "sigkill",
+      "host",
+      "/a",
+      "auto",
+      "a.*",
+      "alice",
+    ),
+    fc.constantFrom<unknown>(true, false, 0, -1, 500, 0.5, "", "(", "500M", Number.MAX_SAFE_INTEGER),
+    fc.array(tie("value"), { maxLength: 3 }),
+    tie("table"),
+  ),
+  table: fc.dictionary(fc.constantFrom(...KEY_PLACES.map(([key]) => key)), tie("value"), { maxKeys: 6 }),
+})).table;
+
+test("any values under the keys of a policy, as TOML", () => {
+  fc.assert(
+    fc.property(likely, (values) => {
+      play(stringify(values));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("any values that JSON, or a program, could hand in", () => {
+  const values = fc.oneof(
+    likely,
+    fc.jsonValue(),
+    fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true }),
+  );
+  fc.assert(
+    fc.property(values, (value) => {
+      const read = readDocument(value, "fuzz.json", uidOf, () => null);
+      if (read.ok)
+        expect(() => compilePolicy([BUILT_IN, { ...BUILT_IN, document: read.document }])).not.toThrow();
+      else expectTold(read.problems, 1);
+    }),
+    { numRuns: 1000 },
+  );
+});
