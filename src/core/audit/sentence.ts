@@ -10,7 +10,7 @@ export function decisionSentence(
   report: ActionReport | null,
   identityOf: IdentityOf,
 ): string {
-  const head = `${decision.level}: ${headroom(decision)}`;
+  const head = `memory ${decision.level}: ${headroom(decision)}`;
   switch (decision.verdict) {
     case "nobody":
       return `${head}; nobody may be ended (id ${decision.id})`;

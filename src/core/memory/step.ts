@@ -86,10 +86,10 @@ function takeSample(state: MemoryState, frame: Float64Array, policy: Policy, out
   }
 }
 
-/** A level whose ladder ends nobody: its logs and commands are for the moment it begins. */
+/** A level whose ladder ends nobody: its commands are for the moment it begins. That it began is on record anyway. */
 function notify(state: MemoryState, policy: Policy, level: LevelName, output: StepOutput): void {
   const rungs = ladderOf(policy, level);
-  if (rungs.length === 0 || rungs.some(isEnding)) return;
+  if (rungs.some(isEnding) || !rungs.some((rung) => rung.action === "command")) return;
   output.decisions.push(decision(state, policy, level, "notify", null, 0));
 }
 

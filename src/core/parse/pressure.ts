@@ -4,9 +4,6 @@ const SOME = new TextEncoder().encode("some ");
 const FULL = new TextEncoder().encode("full ");
 const TOTAL = new TextEncoder().encode("total=");
 
-/** Where {@link parsePressure} puts what it finds, relative to `outAt`. */
-export const PRESSURE_FIELDS = 2;
-
 /**
  * Stall times since boot out of a pressure file (/proc/pressure/memory, a cgroup's memory.pressure):
  * `out[outAt]` is `some`, `out[outAt + 1]` is `full`, in microseconds; NaN where absent.

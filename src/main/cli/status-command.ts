@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { formatDuration } from "../../core/units.ts";
 import { placesFor } from "../coordinator/places.ts";
+import type { GuardStatus } from "../coordinator/status.ts";
 import { liveLine, summary } from "./terminal.ts";
 
 const ANSWER_LIMIT_MS = 3000;
@@ -24,17 +25,13 @@ export function statusCommand(): Command {
     .addHelpText("after", EXAMPLES)
     .action(async (options: { scope: string; json?: boolean }) => {
       const places = placesFor(options.scope, process.getuid?.() ?? 0, process.env);
-      const status = await ask(places.socketPath, { ask: "status" }, options.scope);
+      const status = await askStatus(places.socketPath, options.scope);
       process.stdout.write(options.json === true ? `${JSON.stringify(status, null, 2)}\n` : toText(status));
     });
 }
 
-/** Asks a guard one thing over its socket. @throws Fault when none answers */
-export async function ask(
-  socketPath: string,
-  request: Record<string, unknown>,
-  scope: string,
-): Promise<Record<string, unknown>> {
+/** Asks a guard for its status over its socket. @throws Fault when none answers */
+async function askStatus(socketPath: string, scope: string): Promise<GuardStatus> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(socketPath);
     let text = "";
@@ -42,14 +39,14 @@ export async function ask(
     socket.setTimeout(ANSWER_LIMIT_MS, () =>
       socket.destroy(new Error(`no answer within ${ANSWER_LIMIT_MS} ms`)),
     );
-    socket.on("connect", () => socket.write(`${JSON.stringify(request)}\n`));
+    socket.on("connect", () => socket.write(`${JSON.stringify({ ask: "status" })}\n`));
     socket.on("data", (part: string) => {
       text += part;
     });
     socket.on("error", (error: NodeJS.ErrnoException) => reject(asFault(error, socketPath, scope)));
     socket.on("end", () => {
       try {
-        resolve(JSON.parse(text) as Record<string, unknown>);
+        resolve(JSON.parse(text) as GuardStatus);
       } catch {
         reject(
           new Fault(
@@ -78,14 +75,13 @@ function asFault(error: NodeJS.ErrnoException, socketPath: string, scope: string
   return new Fault(ExitCode.fault, `${socketPath}: ${error.message}`);
 }
 
-function toText(status: Record<string, unknown>): string {
-  const workers = status["workers"] as { name: string; life: number; silentMs: number; ready: boolean }[];
-  const dryRun = status["dryRun"] === true ? ", dry run" : "";
-  const head = `plimsoll ${String(status["version"])}, pid ${String(status["pid"])}, policy ${String(status["policy"])}${dryRun}`;
-  const threads = workers.map(
-    ({ name, life, silentMs, ready }) =>
-      `  ${name.padEnd(10)} ${ready ? "alive" : "starting"}, heard of ${formatDuration(silentMs)} ago${life > 1 ? `, life ${life}` : ""}`,
-  );
+function toText(status: GuardStatus): string {
+  const dryRun = status.dryRun ? ", dry run" : "";
+  const head = `plimsoll ${status.version}, pid ${status.pid}, policy ${status.policy}${dryRun}`;
+  const threads = status.workers.map(({ name, life, silentMs, ready }) => {
+    const state = `${ready ? "alive" : "starting"}, heard of ${formatDuration(silentMs)} ago`;
+    return `  ${name.padEnd(10)} ${state}${life > 1 ? `, life ${life}` : ""}`;
+  });
   return [
     head,
     liveLine(status, Number.POSITIVE_INFINITY),

@@ -3,7 +3,7 @@ import path from "node:path";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import type { Decision } from "../../core/memory/decision.ts";
 import type { ActionOutcome } from "../../core/memory/state.ts";
-import type { GuardEvent, Message } from "../../core/messages.ts";
+import type { ActionReport, GuardEvent, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { createRing } from "../../core/ring/views.ts";
 import {
@@ -32,7 +32,7 @@ import type { Log } from "./log.ts";
 import { ownDirectory, type Places } from "./places.ts";
 import { protectOurselves } from "./self-protection.ts";
 import { StatusServer } from "./status-server.ts";
-import { type Counts, statusOf } from "./status.ts";
+import { type Counts, type GuardStatus, statusOf } from "./status.ts";
 
 /** The first sample comes an interval after the start; a busy machine may take its time. */
 const FIRST_SAMPLE_LIMIT_MS = 10_000;
@@ -79,7 +79,7 @@ export class Guard {
   #auditPath: string | null = null;
   /** The ending action that is under way: a new life of the action lane is given it again. */
   #underWay: Decision | null = null;
-  #lastAction: unknown = null;
+  #lastAction: ActionReport | null = null;
 
   constructor(options: GuardOptions) {
     this.#options = options;
@@ -162,7 +162,7 @@ export class Guard {
     if (this.#lock !== null) fs.closeSync(this.#lock);
   }
 
-  status(): Record<string, unknown> {
+  status(): GuardStatus {
     return statusOf({
       board: this.board,
       policy: this.#policy,

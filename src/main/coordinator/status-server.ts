@@ -1,9 +1,10 @@
 import fs from "node:fs";
 import net from "node:net";
 import { FaultKind, WORKER_NAMES, type WorkerName } from "../../core/shared/board.ts";
+import type { GuardStatus } from "./status.ts";
 
 export interface StatusHandlers {
-  readonly status: () => Record<string, unknown>;
+  readonly status: () => GuardStatus;
   /** Null: faults cannot be asked for. */
   readonly fault: ((worker: WorkerName, kind: 1 | 2) => void) | null;
 }
@@ -65,7 +66,7 @@ function serve(socket: net.Socket, handlers: StatusHandlers): void {
   });
 }
 
-function answer(request: string, handlers: StatusHandlers): Record<string, unknown> {
+function answer(request: string, handlers: StatusHandlers): GuardStatus | Record<string, unknown> {
   let asked: { ask?: unknown; worker?: unknown; kind?: unknown };
   try {
     asked = JSON.parse(request) as typeof asked;

@@ -1,6 +1,7 @@
+import type { ActionReport } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { type Board, Gauge, WORKER_NAMES } from "../../core/shared/board.ts";
-import type { Latencies } from "./latencies.ts";
+import type { Latencies, LatencySummary } from "./latencies.ts";
 
 /** What the guard has done since its start. */
 export interface Counts {
@@ -18,14 +19,55 @@ export interface StatusSource {
   readonly version: string;
   readonly startedMs: number;
   readonly auditPath: string | null;
-  readonly lastAction: unknown;
+  readonly lastAction: ActionReport | null;
   readonly nowMs: number;
+}
+
+/** What `plimsoll status --json` prints; docs/formats.md describes it. Null is not known. */
+export interface GuardStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly policy: string;
+  readonly scope: string;
+  readonly dryRun: boolean;
+  readonly uptimeMs: number;
+  readonly auditPath: string | null;
+  readonly memory: {
+    readonly level: string;
+    readonly totalBytes: number | null;
+    readonly availableBytes: number | null;
+    readonly warningLineBytes: number | null;
+    readonly criticalLineBytes: number | null;
+    readonly swapTotalBytes: number | null;
+    readonly swapFreeBytes: number | null;
+    readonly fillBytesPerSecond: number | null;
+    /** Null also when memory is not being used up. */
+    readonly timeToExhaustionMs: number | null;
+    readonly stallShare: number | null;
+    readonly pagesPerSecond: number | null;
+    readonly intervalMs: number | null;
+    readonly samples: number;
+    readonly missedTicks: number;
+    readonly worstGapMs: number | null;
+    readonly processes: number;
+    readonly walkCostUs: number | null;
+  };
+  readonly counts: Counts;
+  readonly latencies: Readonly<Record<string, LatencySummary>>;
+  readonly lastAction: ActionReport | null;
+  readonly workers: readonly {
+    readonly name: string;
+    /** How often it has been started. */
+    readonly life: number;
+    readonly ready: boolean;
+    readonly silentMs: number;
+  }[];
+  readonly residentBytes: number;
 }
 
 const LEVEL_WORDS = ["none", "warning", "critical"];
 
-/** What `plimsoll status --json` prints; docs/formats.md describes it. */
-export function statusOf(source: StatusSource): Record<string, unknown> {
+export function statusOf(source: StatusSource): GuardStatus {
   const { board, policy } = source;
   const figure = (index: number): number | null => finite(board.gauge(index));
   return {
