@@ -15,7 +15,7 @@ const LEFT_MIB = 300;
 const WAIT_MS = 700;
 
 function crossing(rate: number, count: number): Scenario {
-  const intervalMs = 3500 + Math.round((LEFT_MIB * 1000) / rate);
+  const intervalMs = 2500 + Math.round((LEFT_MIB * 1000) / rate);
   const args = ["grow", "--to", "3000", "--jump", String(LEFT_MIB), "--after", String(WAIT_MS)];
   const programs = Array.from({ length: count }, (_, i) => ({
     name: `hog${i}`,

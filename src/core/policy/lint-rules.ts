@@ -1,7 +1,7 @@
 /** What is odd about rules that name processes. */
 import type { RuleList } from "./document.ts";
 import type { Report } from "./finding.ts";
-import { compilePattern, patternTraits } from "./pattern.ts";
+import { compilePattern, patternTraits, utf8Length } from "./pattern.ts";
 import type { Policy, ProcessRule } from "./policy.ts";
 
 /** The kernel keeps 15 bytes of a process's name: TASK_COMM_LEN less the final zero (proc_pid_comm(5)). */
@@ -81,15 +81,11 @@ function cutName(name: string): string {
   let kept = "";
   let bytes = 0;
   for (const character of name) {
-    bytes += patternTraits(escaped(character)).bytesMin;
+    bytes += utf8Length(character);
     if (bytes > COMM_BYTES_MAX) break;
     kept += character;
   }
   return kept;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }
 
 function lintRepeats(rule: ProcessRule, say: Say): void {
@@ -113,9 +109,10 @@ function sameRule(first: ProcessRule, second: ProcessRule): boolean {
 }
 
 function lintShadow(rule: ProcessRule, policy: Policy, say: Say): void {
-  const shadow = policy.victim.never.find((never) => covers(never, rule));
   // The built-in lists may overlap as they like: what is left out of one may come back by the other.
-  if (shadow === undefined || rule.line === 0) return;
+  if (rule.line === 0) return;
+  const shadow = policy.victim.never.find((never) => covers(never, rule));
+  if (shadow === undefined) return;
   say("warning", null, {
     expected: "a rule that can take effect",
     found: `a never rule ${placed(shadow)} for every process it matches`,

@@ -48,7 +48,8 @@ function literal(text: string): Part {
   return { ...NOTHING, bytesMin: utf8Length(text), literals: [text] };
 }
 
-function utf8Length(text: string): number {
+/** How many bytes a text is in UTF-8. */
+export function utf8Length(text: string): number {
   let length = 0;
   for (const character of text) {
     const code = character.codePointAt(0) ?? 0;
@@ -87,6 +88,20 @@ function repeated(part: Part, min: number, unbounded: boolean): Part {
   };
 }
 
+/** Plain characters up to one that a quantifier binds to; read at once, as names are mostly such. */
+const PLAIN_RUN = /[^\\^$.*+?()[\]{}|]+(?![*+?{])/uy;
+const ANY_CHARACTER = /[^]/uy;
+const QUANTIFIER = /(?:[*+?]|\{(\d+)(,?)(\d*)\})\??/y;
+const CLASS = /\[(?:\\.|[^\]\\])*\]|\./suy;
+const ANCHOR = /[\^$]/y;
+const GROUP = /\((\?<?[=!])?(?:\?(?:<[^>]*>|[a-z-]*:))?/y;
+/** Word boundaries and references back: no length of their own. */
+const EMPTY_ESCAPE = /\\(?:[bB]|[1-9]\d*|k<[^>]*>)/y;
+const CLASS_ESCAPE = /\\(?:[dDwWsS]|[pP]\{[^}]*\}|c[A-Za-z])/y;
+const CODE_ESCAPE = /\\(?:u\{([0-9a-f]+)\}|u([0-9a-f]{4})|x([0-9a-f]{2}))/iy;
+const OTHER_ESCAPE = /\\([^])/uy;
+const SEQUENCE_END = /[|)]|$/y;
+
 /** Reads the syntax of ECMAScript patterns with the `u` flag; the source is known to be valid. */
 class PatternReader {
   readonly #source: string;
@@ -104,14 +119,17 @@ class PatternReader {
 
   #sequence(): Part {
     let all = NOTHING;
-    while (this.#at < this.#source.length && !/[|)]/.test(this.#source[this.#at] ?? "")) {
-      all = sequence(all, this.#quantified(this.#atom()));
-    }
+    while (!this.#atSequenceEnd()) all = sequence(all, this.#quantified(this.#atom()));
     return all;
   }
 
+  #atSequenceEnd(): boolean {
+    SEQUENCE_END.lastIndex = this.#at;
+    return SEQUENCE_END.test(this.#source);
+  }
+
   #quantified(part: Part): Part {
-    const found = this.#match(/(?:[*+?]|\{(\d+)(,?)(\d*)\})\??/y);
+    const found = this.#match(QUANTIFIER);
     if (found === null) return part;
     const [text, min, comma, max] = found;
     if (min === undefined) return repeated(part, text.startsWith("+") ? 1 : 0, !text.startsWith("?"));
@@ -119,27 +137,26 @@ class PatternReader {
   }
 
   #atom(): Part {
-    if (this.#match(/\[(?:\\.|[^\]\\])*\]/suy) !== null || this.#take(".")) return ONE_OF_A_CLASS;
-    if (this.#match(/[\^$]/y) !== null) return ASSERTION;
-    const group = this.#match(/\((\?<?[=!])?(?:\?(?:<[^>]*>|[a-z-]*:))?/y);
+    const run = this.#match(PLAIN_RUN);
+    if (run !== null) return literal(run[0]);
+    if (this.#match(CLASS) !== null) return ONE_OF_A_CLASS;
+    if (this.#match(ANCHOR) !== null) return ASSERTION;
+    const group = this.#match(GROUP);
     if (group !== null) {
       const inner = this.alternatives();
       this.#take(")");
       return group[1] === undefined ? inner : ASSERTION;
     }
-    if (this.#source[this.#at] === "\\") return this.#escape();
-    return literal(this.#match(/[^]/uy)?.[0] ?? "");
+    return this.#source[this.#at] === "\\" ? this.#escape() : literal(this.#match(ANY_CHARACTER)?.[0] ?? "");
   }
 
   #escape(): Part {
-    if (this.#match(/\\[bB]/y) !== null) return ASSERTION;
-    if (this.#match(/\\(?:[1-9]\d*|k<[^>]*>)/y) !== null) return ASSERTION;
-    if (this.#match(/\\(?:[dDwWsS]|[pP]\{[^}]*\})/y) !== null) return ONE_OF_A_CLASS;
-    const code = this.#match(/\\(?:u\{([0-9a-f]+)\}|u([0-9a-f]{4})|x([0-9a-f]{2}))/iy);
+    if (this.#match(EMPTY_ESCAPE) !== null) return ASSERTION;
+    if (this.#match(CLASS_ESCAPE) !== null) return ONE_OF_A_CLASS;
+    const code = this.#match(CODE_ESCAPE);
     if (code !== null)
       return literal(String.fromCodePoint(parseInt(code[1] ?? code[2] ?? code[3] ?? "", 16)));
-    if (this.#match(/\\c[A-Za-z]/y) !== null) return ONE_OF_A_CLASS;
-    const plain = this.#match(/\\([^])/uy)?.[1] ?? "";
+    const plain = this.#match(OTHER_ESCAPE)?.[1] ?? "";
     return literal(CONTROL_ESCAPES[plain] ?? plain);
   }
 

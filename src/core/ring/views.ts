@@ -76,7 +76,7 @@ export class RingViews {
     const validityAt = segmentAt + (this.layout.validityAt[column] as number) + (row >> 3);
     if (((this.bytes[validityAt] as number) & (1 << (row & 7))) === 0) return Number.NaN;
     const valuesAt = segmentAt + (this.layout.valuesAt[column] as number);
-    switch (this.kind[column]) {
+    switch (this.kind[column] as number) {
       case 8:
         return this.doubles[(valuesAt >> 3) + row] as number;
       case 4:

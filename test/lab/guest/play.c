@@ -47,7 +47,7 @@ static struct program programs[programs_max];
 static struct output guard_output, programs_output;
 static int program_count, until_all, guard_pid, guard_status = -1, nested;
 static char *result, *hog, *tmpfs, *ready_text, *until_name, *cgroup_file, *parent_name, **guard, **parent;
-static long settle_ms = 1000, last_ms = 20000, grace_ms = 2500, line_kib;
+static long settle_ms = 1000, last_ms = 20000, grace_ms = 2000, line_kib;
 static double ready_ms, zero_ms, until_ms, guard_ended_ms;
 
 static void fail(const char *what) {

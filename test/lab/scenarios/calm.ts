@@ -15,13 +15,13 @@ export const calm: readonly Scenario[] = [
       clerk,
       {
         name: "writer",
-        args: ["fill", "--path", `${tmpfs}/file`, "--to", "2000", "--rate", "150", "--leave", "24"],
+        args: ["fill", "--path", `${tmpfs}/file`, "--to", "2000", "--rate", "300", "--leave", "24"],
         at: 1500,
       },
     ],
     victim: null,
     innocents: ["editor", "clerk"],
-    lastMs: 16_000,
+    lastMs: 12_000,
   },
   {
     name: "benign-burst",
@@ -54,6 +54,6 @@ export const calm: readonly Scenario[] = [
     ],
     victim: null,
     innocents: ["postgres", "clerk", "archive", "cold"],
-    lastMs: 18_000,
+    lastMs: 12_000,
   },
 ];

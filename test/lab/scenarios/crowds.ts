@@ -16,7 +16,7 @@ export const crowds: readonly Scenario[] = [
     ],
     victim: { name: "bomb", which: "all" },
     innocents: ["postgres", "clerk"],
-    lastMs: 25_000,
+    lastMs: 18_000,
   },
   {
     name: "build-storm",
@@ -34,7 +34,7 @@ export const crowds: readonly Scenario[] = [
     ],
     victim: { name: "cc1", which: "any" },
     innocents: ["editor", "clerk"],
-    lastMs: 25_000,
+    lastMs: 20_000,
   },
   {
     name: "oom-group",
@@ -46,13 +46,13 @@ export const crowds: readonly Scenario[] = [
       clerk,
       ...[1500, 1800, 2100].map((at) => ({
         name: "worker",
-        args: ["grow", "--to", "900", "--rate", "25"],
+        args: ["grow", "--to", "900", "--rate", "40"],
         at,
         cgroup: job,
       })),
     ],
     victim: { name: "worker", which: "all" },
     innocents: ["postgres", "clerk"],
-    lastMs: 30_000,
+    lastMs: 20_000,
   },
 ];

@@ -18,9 +18,9 @@ function growing(name: string, rate: number, more: readonly string[] = []): Prog
 export const growth: readonly Scenario[] = [
   {
     name: "old-database-young-leak",
-    story: "A leak of 40 MiB/s beside a database that is larger and older: the leak is to be ended.",
+    story: "A leak of 60 MiB/s beside a database that is larger and older: the leak is to be ended.",
     vm: plainVm,
-    programs: [database("postgres", 420), clerk, growing("leaky", 40)],
+    programs: [database("postgres", 420), clerk, growing("leaky", 60)],
     victim: { name: "leaky", which: "all" },
     innocents: ["postgres", "clerk"],
     lastMs: 30_000,
@@ -79,10 +79,10 @@ export const growth: readonly Scenario[] = [
   {
     name: "guards-own-parent",
     story:
-      "The largest program is the guard's own parent, a leak of 60 MiB/s grows beside it: the leak is to be ended.",
+      "The largest program is the guard's own parent, a leak of 80 MiB/s grows beside it: the leak is to be ended.",
     vm: plainVm,
     guardParent: { name: "supervisor", args: ["nest", "--to", "420"] },
-    programs: [clerk, growing("leaky", 60)],
+    programs: [clerk, growing("leaky", 80)],
     victim: { name: "leaky", which: "all" },
     innocents: ["supervisor", "clerk"],
     lastMs: 25_000,

@@ -21,10 +21,10 @@ export const traps: readonly Scenario[] = [
   {
     name: "shared-server",
     story:
-      "Eight processes map the same 350 MiB, a leak of 50 MiB/s grows beside them: the leak is to be ended.",
+      "Eight processes map the same 450 MiB, a leak of 50 MiB/s grows beside them: the leak is to be ended.",
     vm: plainVm,
     programs: [
-      { name: "server", args: ["share", "--to", "350", "--children", "8"], at: "before" },
+      { name: "server", args: ["share", "--to", "450", "--children", "8"], at: "before" },
       clerk,
       { name: "leaky", args: ["grow", "--to", "3000", "--rate", "50"], at: 1500 },
     ],
@@ -38,14 +38,14 @@ export const traps: readonly Scenario[] = [
       "A small tab has oom_score_adj 300; a leak of 50 MiB/s is what would bring memory back: the leak is to be ended.",
     vm: plainVm,
     programs: [
-      database("postgres", 250),
+      ...["postgres", "redis", "mysqld"].map((name) => database(name, 130)),
       { name: "tab", args: ["grow", "--from", "70"], at: "before", oomScoreAdj: 300 },
       { name: "tabtwo", args: ["grow", "--from", "70"], at: "before", oomScoreAdj: 300 },
       clerk,
       { name: "leaky", args: ["grow", "--to", "3000", "--rate", "50"], at: 1500 },
     ],
     victim: { name: "leaky", which: "all" },
-    innocents: ["postgres", "tab", "tabtwo", "clerk"],
+    innocents: ["postgres", "redis", "mysqld", "tab", "tabtwo", "clerk"],
     lastMs: 25_000,
   },
   {
@@ -60,7 +60,7 @@ export const traps: readonly Scenario[] = [
     ],
     victim: { name: "thrasher", which: "all" },
     innocents: ["postgres", "clerk"],
-    lastMs: 45_000,
+    lastMs: 25_000,
   },
   {
     name: "swap-runs-out",
@@ -69,10 +69,10 @@ export const traps: readonly Scenario[] = [
     programs: [
       database("postgres", 120),
       clerk,
-      { name: "leaky", args: ["grow", "--from", "500", "--to", "3000", "--rate", "60"], at: 1500 },
+      { name: "leaky", args: ["grow", "--from", "700", "--to", "3000", "--rate", "60"], at: 1500 },
     ],
     victim: { name: "leaky", which: "all" },
     innocents: ["postgres", "clerk"],
-    lastMs: 45_000,
+    lastMs: 30_000,
   },
 ];
