@@ -1,9 +1,14 @@
+import { isMainThread } from "node:worker_threads";
 import { DataType, define, open } from "ffi-rs";
 
 /**
  * The C library's functions, as they are: numbers and buffers in, a number out. Only the files beside this one call
- * them. Importing this opens the library; the main thread must do so before any worker does, or the process dies at
- * their teardown.
+ * them.
+ *
+ * Importing this opens the library. The main thread must do so before any worker does: ffi-rs keeps one table of
+ * libraries and symbols for the whole process, without a lock, and writes into it whenever a symbol is used for the
+ * first time. So the main thread uses each once ({@link prime}); after that all threads only read it.
+ * docs/decisions/0002-ffi-on-the-main-thread-first.md has the measurements.
  */
 
 const LIBRARY = "libc";
@@ -64,3 +69,25 @@ export const libc = {
 export const SyscallNumber = { pidfdSendSignal: 424, pidfdOpen: 434, processMrelease: 448 } as const;
 /** getdents64(2): one of the old ones, whose number differs. */
 export const GETDENTS64 = process.arch === "x64" ? 217 : 61;
+
+/** Calls every function once, in a way that fails or does nothing, so that its symbol is in ffi-rs's table. */
+function prime(): void {
+  const none = Buffer.alloc(64);
+  const noDescriptor = -1;
+  libc.poll([none, 0, 0]);
+  libc.syscall([SyscallNumber.pidfdOpen, -1, 0, 0, 0]);
+  libc.syscallBuffer([GETDENTS64, noDescriptor, none, 0]);
+  // Unknown flags: EINVAL, and no descriptor.
+  libc.eventfd([0, -1]);
+  libc.timerfdCreate([-1, -1]);
+  libc.pipe2([none, -1]);
+  libc.mlock2([0n, 0, -1]);
+  libc.timerfdSettime([noDescriptor, 0, none, none]);
+  libc.flock([noDescriptor, 0]);
+  libc.write([noDescriptor, none, 0]);
+  libc.lseek([noDescriptor, 0, 0]);
+  libc.close([noDescriptor]);
+  libc.sysconf([-1]);
+}
+
+if (isMainThread) prime();
