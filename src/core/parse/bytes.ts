@@ -30,9 +30,11 @@ export function unsignedAt(bytes: Uint8Array, from: number, length: number): num
   return value > Number.MAX_SAFE_INTEGER ? Number.NaN : value;
 }
 
-/** As {@link unsignedAt}, with a minus sign allowed. */
+/** As {@link unsignedAt}, with a minus sign allowed, right before the digits. */
 export function signedAt(bytes: Uint8Array, from: number, length: number): number {
-  return bytes[from] === MINUS ? -unsignedAt(bytes, from + 1, length) : unsignedAt(bytes, from, length);
+  if (bytes[from] !== MINUS) return unsignedAt(bytes, from, length);
+  const digit = bytes[from + 1] as number;
+  return digit >= ZERO && digit <= NINE ? -unsignedAt(bytes, from + 1, length) : Number.NaN;
 }
 
 /** Where the line after the one that holds `from` begins; `length` when there is none. */

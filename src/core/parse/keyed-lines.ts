@@ -14,12 +14,16 @@ export interface KeyedField {
  * Reads chosen lines of a `key number` file: /proc/meminfo, /proc/vmstat, a cgroup's memory.stat.
  *
  * It remembers where each line began. The kernel writes the same lines in the same order, so nearly always the key
- * still stands there: comparing it is the whole search. When one has moved, the file is searched line by line again.
+ * still stands there: comparing it is the whole search. When one has moved, the file is searched line by line again; so
+ * it is when one was absent and the file's length has changed, as after a read that was cut off.
  */
 export class KeyedLines {
   readonly #keys: Uint8Array[];
   readonly #scales: Float64Array;
   readonly #starts: Int32Array;
+  /** How long the file was when it was searched, and whether all lines were there. */
+  #searchedLength = ABSENT;
+  #complete = false;
 
   constructor(fields: readonly KeyedField[]) {
     this.#keys = fields.map((field) => new TextEncoder().encode(field.key));
@@ -47,8 +51,9 @@ export class KeyedLines {
     return found;
   }
 
-  /** All lines found last time are where they were; false also when there was no last time. */
+  /** All lines found last time are where they were; false also when there was no last time, or others may have come. */
   #stillThere(bytes: Uint8Array, length: number): boolean {
+    if (!this.#complete && length !== this.#searchedLength) return false;
     let found = false;
     for (let i = 0; i < this.#keys.length; i++) {
       const start = this.#starts[i] as number;
@@ -70,5 +75,7 @@ export class KeyedLines {
         break;
       }
     }
+    this.#searchedLength = length;
+    this.#complete = !this.#starts.includes(ABSENT);
   }
 }
