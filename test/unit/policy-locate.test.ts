@@ -15,7 +15,7 @@ a.b.c = 1
 text = """
 [memory.fake]
 fake = 1 \\"""
-"""
+list = 1 """
 raw = '''
 x = 1''''
 list = [ # a comment with ]
