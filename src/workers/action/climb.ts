@@ -37,6 +37,8 @@ export class Climb {
   readonly #beganUs: number;
   #rung = -1;
   #deadlineUs = Number.POSITIVE_INFINITY;
+  /** The rung's deadline as the policy has it; {@link #deadlineUs} comes sooner when memory would not last so long. */
+  #fullDeadlineUs = Number.POSITIVE_INFINITY;
   #waitingFor: "rung" | "strike" | "command" | "exit" | "sample" = "rung";
   #commandUs = Number.NaN;
   #firstSignalUs = Number.NaN;
@@ -248,7 +250,8 @@ export class Climb {
         released > 0 ? `released ${released}` : "nothing left to release",
       );
     }
-    this.#deadlineUs = nowUs + (rung.action === "log" ? 0 : rung.deadlineMs * 1000);
+    this.#fullDeadlineUs = nowUs + (rung.action === "log" ? 0 : rung.deadlineMs * 1000);
+    this.#deadlineUs = this.#fullDeadlineUs;
     this.#waitingFor = "exit";
   }
 
@@ -261,6 +264,11 @@ export class Climb {
       this.#deadlineUs = Math.min(this.#deadlineUs, nowUs + this.#exhaustionUs / 2);
     }
     if (nowUs >= this.#deadlineUs) {
+      // The memory of one that is dying comes back before its end is seen: with the need, the hurry is over too.
+      if (!this.#levelStands && nowUs < this.#fullDeadlineUs) {
+        this.#deadlineUs = this.#fullDeadlineUs;
+        return;
+      }
       this.#note("wait for its end", this.#firstSignalUs, "not gone by the deadline");
       this.#waitingFor = "rung";
     }
