@@ -23,16 +23,16 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-function run(text: string | null, ...options: string[]): void {
+async function run(text: string | null, ...options: string[]): Promise<void> {
   const path = join(directory, "p.toml");
   if (text !== null) writeFileSync(path, text, { mode: 0o644 });
   const program = new Command("plimsoll").addCommand(checkCommand());
-  program.parse(["check", ...(text === null ? [] : [path]), ...options], { from: "user" });
+  await program.parseAsync(["check", ...(text === null ? [] : [path]), ...options], { from: "user" });
 }
 
 describe("for people", () => {
-  test("the built-in policy is shown as a table of levels, ladders and rules", () => {
-    run(null, "--profile", "default");
+  test("the built-in policy is shown as a table of levels, ladders and rules", async () => {
+    await run(null, "--profile", "default");
     expect(output).toMatch(/^policy {6}built-in:default\n/);
     expect(output).toMatch(/^level +begins below +ends above +swap below +also +for +ladder$/m);
     expect(output).toMatch(/^critical +5% +7\.5% +5% +- +0s +log -> sigterm \(2s\) -> sigkill \(10s\)$/m);
@@ -41,10 +41,10 @@ describe("for people", () => {
     expect(process.exitCode).toBe(undefined);
   });
 
-  test("a file's own words are shown, with its findings", () => {
+  test("a file's own words are shown, with its findings", async () => {
     const ladder = "ladder = [{ action = 'command', run = 'echo hi', deadline = '1s' }]";
     const rule = "[[victim.never]]\nexe = '/x'\n[[victim.never]]\nname = 'systemd-journald'";
-    run(`scope = '/a'\ndry_run = true\nmemory.warning = false\n[memory.critical]\n${ladder}\n${rule}`);
+    await run(`scope = '/a'\ndry_run = true\nmemory.warning = false\n[memory.critical]\n${ladder}\n${rule}`);
     expect(output).toMatch(/^scope {7}cgroup \/a\nmode {8}dry run: nothing is signalled$/m);
     expect(output).toMatch(/^warning +off$/m);
     expect(output).toContain('run "echo hi" (1s)');
@@ -54,15 +54,15 @@ describe("for people", () => {
     );
   });
 
-  test("a bad one throws all its mistakes for the program to print", () => {
-    expect(() => run("a = 1\nb = 2")).toThrow(PolicyFault);
+  test("a bad one throws all its mistakes for the program to print", async () => {
+    await expect(run("a = 1\nb = 2")).rejects.toThrow(PolicyFault);
     expect(output).toBe("");
   });
 });
 
 describe("as JSON", () => {
-  test("a good one is the compiled policy and the findings", () => {
-    run("victim.never = [{ name = 'systemd-journald' }]", "--json");
+  test("a good one is the compiled policy and the findings", async () => {
+    await run("victim.never = [{ name = 'systemd-journald' }]", "--json");
     const printed = JSON.parse(output);
     expect(printed).toMatchObject({ valid: true, policy: { scope: "host", memory: { intervalMs: 100 } } });
     expect(printed.findings).toContainEqual(
@@ -71,8 +71,8 @@ describe("as JSON", () => {
     expect(process.exitCode).toBe(undefined);
   });
 
-  test("a bad one is its mistakes, and exit code 3", () => {
-    run("scop = 1\n[memory]\ninterval = 5", "--json");
+  test("a bad one is its mistakes, and exit code 3", async () => {
+    await run("scop = 1\n[memory]\ninterval = 5", "--json");
     expect(JSON.parse(output)).toMatchObject({
       valid: false,
       problems: [

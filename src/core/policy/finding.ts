@@ -15,7 +15,7 @@ export interface HostFacts {
 export interface Finding {
   /** An error makes the policy unusable, on any host. The rest is advice; what depends on the host is never an error. */
   readonly severity: "error" | "warning" | "info";
-  /** From 1; null: the built-in policy, or not in the file. */
+  /** From 1, in the topmost file; null: not said there. */
   readonly line: number | null;
   readonly key: string;
   readonly expected: string;
