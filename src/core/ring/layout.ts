@@ -33,9 +33,16 @@ export const HeaderSlot = {
   head: 0,
   /** Rows of that segment that are complete. */
   rows: 1,
-  /** From here, one word a segment: how many rows it held when it was sealed. */
+  /** From here, one slot a segment: how many rows it held when it was sealed, and see {@link ROWS_BEFORE_WORD}. */
   sealedRows: 2,
 } as const;
+
+/**
+ * Words of a segment's slot, two: how many rows (modulo 2^32) were written before it, by which a reader that lost
+ * segments knows how much. The two are used in turns, round by round, so that the count of the oldest segment that can
+ * still be read is there while the next one in its place is being prepared.
+ */
+export const ROWS_BEFORE_WORD = 1;
 
 /** Numbers that belong to a whole segment, such as when a walk began. */
 export const STAMPS_PER_SEGMENT = 8;

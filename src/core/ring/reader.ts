@@ -6,13 +6,16 @@ export class RingReader {
   readonly #views: RingViews;
   #sequence: number;
   #row: number;
+  /** Rows written before the next one to read, modulo 2^32. */
+  #position: number;
   #lostRows = 0;
 
-  /** Begins with what is written from now on. */
+  /** Begins with what is written from now on; with the present segment when that is just being sealed. */
   constructor(ring: SharedRing) {
     this.#views = new RingViews(ring);
     this.#sequence = this.#views.head;
     this.#row = this.#views.openRows;
+    this.#position = this.#rowsBefore(this.#sequence) + this.#row;
   }
 
   /** Rows that were overwritten before this reader came to them. */
@@ -27,7 +30,7 @@ export class RingReader {
   next(frame: Float64Array): boolean {
     for (;;) {
       const head = this.#views.head;
-      this.#skipLost(head);
+      if (!this.#skipLost(head)) continue;
       const rows = this.#sequence === head ? this.#views.openRows : this.#sealedRows(this.#sequence);
       // Sealed between the two looks: that count of rows is the next segment's.
       if (this.#sequence === head && this.#views.head !== head) continue;
@@ -36,6 +39,7 @@ export class RingReader {
         // The writer may have come round while this was copying.
         if (this.#views.head - this.#sequence >= this.#views.segments) continue;
         this.#row++;
+        this.#position++;
         return true;
       }
       if (this.#sequence >= head) return false;
@@ -80,13 +84,21 @@ export class RingReader {
     return Atomics.load(this.#views.header, this.#views.sealedRowsIndex(sequence));
   }
 
-  #skipLost(head: number): void {
+  #rowsBefore(sequence: number): number {
+    return Atomics.load(this.#views.header, this.#views.rowsBeforeIndex(sequence));
+  }
+
+  /** Goes on to the oldest segment that is still there. @returns false when the writer has moved on meanwhile */
+  #skipLost(head: number): boolean {
     const oldest = head - this.#views.segments + 1;
-    if (this.#sequence >= oldest) return;
-    const segmentsLost = oldest - this.#sequence;
-    this.#lostRows += segmentsLost * this.#views.rowsPerSegment - this.#row;
+    if (this.#sequence >= oldest) return true;
+    const position = this.#rowsBefore(oldest);
+    if (this.#views.head !== head) return false;
+    this.#lostRows += (position - this.#position) >>> 0;
+    this.#position = position;
     this.#sequence = oldest;
     this.#row = 0;
+    return true;
   }
 
   #copy(sequence: number, row: number, frame: Float64Array): void {

@@ -3,6 +3,7 @@ import {
   HeaderSlot,
   type RingLayout,
   type RingShape,
+  ROWS_BEFORE_WORD,
   ringLayout,
   STAMPS_PER_SEGMENT,
   WORDS_PER_SLOT,
@@ -61,6 +62,10 @@ export class RingViews {
 
   sealedRowsIndex(sequence: number): number {
     return (HeaderSlot.sealedRows + (sequence % this.segments)) * WORDS_PER_SLOT;
+  }
+
+  rowsBeforeIndex(sequence: number): number {
+    return this.sealedRowsIndex(sequence) + ROWS_BEFORE_WORD + (Math.floor(sequence / this.segments) & 1);
   }
 
   get head(): number {

@@ -27,7 +27,7 @@ export class RingWriter {
 
   /**
    * Writes one row: `frame[i]` is the i-th column, NaN is null. A full segment is sealed first.
-   * uint64 takes whole numbers from 0 to 2^53; what does not fit its column is written as null.
+   * uint64 takes 0 to 2^53, fractions are cut off; what does not fit its column is written as null.
    */
   append(frame: Float64Array): void {
     if (this.full) this.seal();
@@ -48,8 +48,10 @@ export class RingWriter {
   /** Ends the open segment, however many rows it has, and begins the next. */
   seal(): void {
     const { header } = this.#views;
+    const rowsBefore = Atomics.load(header, this.#views.rowsBeforeIndex(this.#sequence));
     Atomics.store(header, this.#views.sealedRowsIndex(this.#sequence), this.#rows);
     this.#sequence++;
+    Atomics.store(header, this.#views.rowsBeforeIndex(this.#sequence), rowsBefore + this.#rows);
     this.#rows = 0;
     // Rows before head: a reader that sees the new head must not see the old count of rows with it.
     Atomics.store(header, HeaderSlot.rows * WORDS_PER_SLOT, 0);
