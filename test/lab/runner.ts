@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildHog, buildProgram } from "../programs/build.ts";
 import { type GuardName, type GuardStart, startGuard } from "./guards.ts";
@@ -110,6 +110,7 @@ function writePlan(order: PlayOrder, folder: string, programs: Programs): string
   const id = [scenario.name, guard, order.id].filter((part) => part !== undefined).join(".");
   const path = join(folder, id);
   mkdirSync(folder, { recursive: true });
+  rmSync(`${path}.programs.log`, { force: true }); // the last that a play writes: whether it was played to its end
   const settings = {
     ...(order.toml === undefined ? {} : { toml: order.toml }),
     ...(order.args === undefined ? {} : { args: order.args }),

@@ -7,12 +7,12 @@ const job = "/sys/fs/cgroup/plimsoll-job";
 export const crowds: readonly Scenario[] = [
   {
     name: "fork-bomb",
-    story: "A fork bomb of up to 300 processes of 4 MiB, beside larger innocents: all of it is to be ended.",
+    story: "A fork bomb of up to 220 processes of 5 MiB, beside larger innocents: all of it is to be ended.",
     vm: plainVm,
     programs: [
       database("postgres", 150),
       clerk,
-      { name: "bomb", args: ["bomb", "--children", "300", "--each", "4", "--pace", "4"], at: 1500 },
+      { name: "bomb", args: ["bomb", "--children", "220", "--each", "5", "--pace", "1.5"], at: 1500 },
     ],
     victim: { name: "bomb", which: "all" },
     innocents: ["postgres", "clerk"],
