@@ -1,3 +1,4 @@
+import { compilePattern } from "./pattern.ts";
 import type { ProcessRule, VictimPolicy } from "./policy.ts";
 
 /** What a rule may look at. Null is absent, and matches no rule that asks for it. */
@@ -29,7 +30,7 @@ export interface RuleVerdict {
 }
 
 function whole(source: string | null): RegExp | null {
-  return source === null ? null : new RegExp(`^(?:${source})$`, "su");
+  return source === null ? null : compilePattern(source);
 }
 
 function compile(rule: ProcessRule): CompiledRule {
