@@ -7,7 +7,7 @@ import { DataType, define, open } from "ffi-rs";
  *
  * Importing this opens the library. The main thread must do so before any worker does: ffi-rs keeps one table of
  * libraries and symbols for the whole process, without a lock, and writes into it whenever a symbol is used for the
- * first time. So the main thread uses each once ({@link prime}); after that all threads only read it.
+ * first time. So the main thread uses each once ({@link primed}); after that all threads only read it.
  * docs/decisions/0002-ffi-on-the-main-thread-first.md has the measurements.
  */
 
@@ -46,48 +46,39 @@ const bufferCalls = define({ syscall: declare(I64, I64, I64, U8Array, I64) });
 /** mlock2(2) takes addresses, which are past 2^53 for some mappings: as BigInt. */
 const addressCalls = define({ mlock2: declare(I32, DataType.BigInt, U64, U32) });
 
-type Call = (args: unknown[]) => CallResult;
-const call = (target: unknown): Call => target as Call;
-
-export const libc = {
-  poll: call(functions.poll),
-  syscall: call(functions.syscall),
-  syscallBuffer: call(bufferCalls.syscall),
-  eventfd: call(functions.eventfd),
-  timerfdCreate: call(functions.timerfd_create),
-  timerfdSettime: call(functions.timerfd_settime),
-  flock: call(functions.flock),
-  write: call(functions.write),
-  lseek: call(functions.lseek),
-  sysconf: call(functions.sysconf),
-  pipe2: call(functions.pipe2),
-  close: call(functions.close),
-  mlock2: call(addressCalls.mlock2),
-};
-
 /** System calls without a wrapper in every glibc; the numbers are the same on all architectures since 5.x. */
 export const SyscallNumber = { pidfdSendSignal: 424, pidfdOpen: 434, processMrelease: 448 } as const;
 /** getdents64(2): one of the old ones, whose number differs. */
 export const GETDENTS64 = process.arch === "x64" ? 217 : 61;
 
-/** Calls every function once, in a way that fails or does nothing, so that its symbol is in ffi-rs's table. */
-function prime(): void {
-  const none = Buffer.alloc(64);
-  const noDescriptor = -1;
-  libc.poll([none, 0, 0]);
-  libc.syscall([SyscallNumber.pidfdOpen, -1, 0, 0, 0]);
-  libc.syscallBuffer([GETDENTS64, noDescriptor, none, 0]);
-  // Unknown flags: EINVAL, and no descriptor.
-  libc.eventfd([0, -1]);
-  libc.timerfdCreate([-1, -1]);
-  libc.pipe2([none, -1]);
-  libc.mlock2([0n, 0, -1]);
-  libc.timerfdSettime([noDescriptor, 0, none, none]);
-  libc.flock([noDescriptor, 0]);
-  libc.write([noDescriptor, none, 0]);
-  libc.lseek([noDescriptor, 0, 0]);
-  libc.close([noDescriptor]);
-  libc.sysconf([-1]);
+type Call = (args: unknown[]) => CallResult;
+
+/**
+ * A function, used once on the main thread so that its symbol is in ffi-rs's table before any other thread looks.
+ * @param harmless arguments with which it fails or does nothing
+ */
+function primed(target: unknown, ...harmless: unknown[]): Call {
+  const call = target as Call;
+  if (isMainThread) call(harmless);
+  return call;
 }
 
-if (isMainThread) prime();
+const none = Buffer.alloc(64);
+const noDescriptor = -1;
+const unknownFlags = -1;
+
+export const libc = {
+  poll: primed(functions.poll, none, 0, 0),
+  syscall: primed(functions.syscall, SyscallNumber.pidfdOpen, -1, 0, 0, 0),
+  syscallBuffer: primed(bufferCalls.syscall, GETDENTS64, noDescriptor, none, 0),
+  eventfd: primed(functions.eventfd, 0, unknownFlags),
+  timerfdCreate: primed(functions.timerfd_create, -1, unknownFlags),
+  timerfdSettime: primed(functions.timerfd_settime, noDescriptor, 0, none, none),
+  flock: primed(functions.flock, noDescriptor, 0),
+  write: primed(functions.write, noDescriptor, none, 0),
+  lseek: primed(functions.lseek, noDescriptor, 0, 0),
+  sysconf: primed(functions.sysconf, -1),
+  pipe2: primed(functions.pipe2, none, unknownFlags),
+  close: primed(functions.close, noDescriptor),
+  mlock2: primed(addressCalls.mlock2, 0n, 0, unknownFlags),
+};
