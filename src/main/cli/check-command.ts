@@ -4,7 +4,7 @@ import { describePolicy } from "../../core/policy/describe.ts";
 import type { Finding, HostFacts } from "../../core/policy/finding.ts";
 import { PolicyFault } from "../../core/policy/problem.ts";
 import { readHostFacts } from "../config/host-facts.ts";
-import { type CheckedPolicy, checkPolicy } from "../config/load-policy.ts";
+import type { CheckedPolicy } from "../config/load-policy.ts";
 
 const EXAMPLES = `
 Examples:
@@ -27,14 +27,20 @@ export function checkCommand(): Command {
     .option("--profile <name>", "ready policy underneath the file")
     .option("--json", "print the compiled policy and the findings as JSON")
     .addHelpText("after", EXAMPLES)
-    .action((file: string | undefined, options: CheckOptions) => {
-      check(file, options, (scope) =>
+    .action(async (file: string | undefined, options: CheckOptions) => {
+      await check(file, options, (scope) =>
         readHostFacts(scope, { procRoot: "/proc", cgroupRoot: "/sys/fs/cgroup" }),
       );
     });
 }
 
-function check(file: string | undefined, options: CheckOptions, factsOf: (scope: string) => HostFacts): void {
+async function check(
+  file: string | undefined,
+  options: CheckOptions,
+  factsOf: (scope: string) => HostFacts,
+): Promise<void> {
+  // Only here: a guard that runs need not keep in memory what reads policies.
+  const { checkPolicy } = await import("../config/load-policy.ts");
   try {
     const checked = checkPolicy({ file, profile: options.profile }, factsOf);
     process.stdout.write(options.json === true ? toJson({ valid: true, ...checked }) : toText(checked));

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { parseDuration } from "../../core/units.ts";
 import { HOST_ROOTS } from "../../workers/common/roots.ts";
-import { loadPolicy } from "../config/load-policy.ts";
+import { loadPolicyApart } from "../config/load-policy-apart.ts";
 import { Guard } from "../coordinator/coordinator.ts";
 import { openLog } from "../coordinator/log.ts";
 import { placesFor } from "../coordinator/places.ts";
@@ -53,7 +53,7 @@ async function run(options: RunOptions): Promise<void> {
     profile: options.profile,
     overrides: { scope: options.scope, dryRun: options.dryRun },
   };
-  const policy = loadPolicy(request);
+  const policy = loadPolicyApart(request);
   const uid = process.getuid?.() ?? 0;
   const guard = new Guard({
     policy,
@@ -62,7 +62,7 @@ async function run(options: RunOptions): Promise<void> {
     version: packageVersion(),
     uid,
     log: await openLog(options.logJson === true),
-    loadPolicy: () => loadPolicy(request),
+    loadPolicy: () => loadPolicyApart(request),
     allowFaults: process.env["PLIMSOLL_ALLOW_FAULTS"] === "1",
   });
   const told = untilTold(durationMs, () => guard.reload());

@@ -32,7 +32,9 @@ export function loadPolicyApart(request: PolicyRequest): Policy {
   ours.close();
   void worker.terminate();
   if (answer === undefined) {
-    throw new Error(`expected the policy to be read within ${ANSWER_LIMIT_MS} ms, found no answer; start again`);
+    throw new Error(
+      `expected the policy to be read within ${ANSWER_LIMIT_MS} ms, found no answer; start again`,
+    );
   }
   if ("policy" in answer) return answer.policy;
   throw answer.code === null ? new Error(answer.message) : new Fault(answer.code, answer.message);

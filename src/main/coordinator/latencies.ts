@@ -1,11 +1,13 @@
-import { build, type Histogram } from "hdr-histogram-js";
+// Not the package's entry: that brings encoders and WebAssembly along, 14 MiB resident (Node 20.20, x64).
+import histogram32 from "hdr-histogram-js/dist/Int32Histogram.js";
 
-/** From 1 µs to a minute, to two significant digits. */
-const RANGE = {
-  lowestDiscernibleValue: 1,
-  highestTrackableValue: 60_000_000,
-  numberOfSignificantValueDigits: 2,
-} as const;
+/** From 1 µs to a minute, to two significant digits: 11 KiB a histogram. */
+const LOWEST_US = 1;
+const HIGHEST_US = 60_000_000;
+const SIGNIFICANT_DIGITS = 2;
+
+// CommonJS: its default export is a property of the module.
+const Int32Histogram = histogram32.default;
 
 export interface LatencySummary {
   readonly count: number;
@@ -16,16 +18,16 @@ export interface LatencySummary {
 
 /** How long things took, by name, in HDR histograms of bounded size. */
 export class Latencies {
-  readonly #histograms = new Map<string, Histogram>();
+  readonly #histograms = new Map<string, InstanceType<typeof Int32Histogram>>();
 
   /** Counts one time; beyond a minute it counts as a minute. */
   add(name: string, us: number): void {
     let histogram = this.#histograms.get(name);
     if (histogram === undefined) {
-      histogram = build({ ...RANGE, bitBucketSize: 32 });
+      histogram = new Int32Histogram(LOWEST_US, HIGHEST_US, SIGNIFICANT_DIGITS);
       this.#histograms.set(name, histogram);
     }
-    histogram.recordValue(Math.min(RANGE.highestTrackableValue, Math.max(1, Math.round(us))));
+    histogram.recordValue(Math.min(HIGHEST_US, Math.max(LOWEST_US, Math.round(us))));
   }
 
   summary(): Record<string, LatencySummary> {
