@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { reportersFor } from "./test/support/reporters.ts";
 
 // A play takes up to a minute, and VMs beside each other would measure each other.
 export default defineConfig({
@@ -7,6 +8,6 @@ export default defineConfig({
     testTimeout: 15 * 60_000,
     hookTimeout: 15 * 60_000,
     fileParallelism: false,
-    reporters: ["verbose"],
+    reporters: reportersFor(process.env["PLIMSOLL_TEST_JSON"], "verbose"),
   },
 });
