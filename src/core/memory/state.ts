@@ -53,6 +53,8 @@ export class MemoryState {
   /** Id of the decision that is being carried out. */
   inFlight: string | null = null;
   lastEndUs = Number.NEGATIVE_INFINITY;
+  /** Since when a walk is wanted to decide on, NaN when none is. */
+  walkWantedUs = Number.NaN;
   /** Not before this is the same standstill (nobody, spared, dry run) put on record again. */
   quietUntilUs = Number.NEGATIVE_INFINITY;
   /** Identities that would not die, or that the kernel protects from us. */

@@ -11,6 +11,7 @@ import type { ActionEnd, MemoryState, StepInput, StepOutput } from "./state.ts";
 
 /** A ranking older than this is not acted on while a newer one can be had. */
 const RANKING_FRESH_US = 500_000;
+const WALK_PATIENCE_US = 500_000;
 /** The same standstill goes on record again after this. */
 const REPEAT_US = 10_000_000;
 /** Never more walks than this, however near exhaustion is. */
@@ -176,11 +177,11 @@ function decide(state: MemoryState, policy: Policy, output: StepOutput): void {
   // One action in flight; and after it, nothing before a sample has seen what it brought back.
   if (level === null || state.inFlight !== null || nowUs <= state.lastEndUs || nowUs < state.quietUntilUs)
     return;
-  const walk = state.walk;
-  if (walk === null || walk.beganUs < state.lastEndUs || nowUs - walk.endedUs > RANKING_FRESH_US) {
+  if (!walkServes(state, nowUs)) {
     output.walkNow = true;
     return;
   }
+  state.walkWantedUs = Number.NaN;
   rank(state, policy);
   const ranking = state.ranking as unknown as Ranking;
   const victim = ranking.candidates[0] ?? null;
@@ -189,6 +190,19 @@ function decide(state: MemoryState, policy: Policy, output: StepOutput): void {
   output.decisions.push(made);
   if (verdict === "end") state.inFlight = made.id;
   else state.quietUntilUs = nowUs + REPEAT_US;
+}
+
+/**
+ * Whether the last walk may be decided on: it began after the last action ended, and it is fresh. On a host that
+ * thrashes a fresh one may not be had; then, after some patience, an older one serves.
+ */
+function walkServes(state: MemoryState, nowUs: number): boolean {
+  const { walk } = state;
+  if (walk !== null && walk.beganUs >= state.lastEndUs && nowUs - walk.endedUs <= RANKING_FRESH_US)
+    return true;
+  if (Number.isNaN(state.walkWantedUs)) state.walkWantedUs = nowUs;
+  const patient = nowUs - state.walkWantedUs < WALK_PATIENCE_US;
+  return walk !== null && walk.beganUs >= state.lastEndUs && !patient;
 }
 
 /** Puts into words of data what is decided. */

@@ -58,10 +58,16 @@ class Sentinel {
       const wokenUs = monotonicUs();
       if (!this.#context.alive()) return;
       if (this.#poll.happened(USAGE) !== 0) this.#lineCrossed(wokenUs);
-      if (this.#poll.happened(STALL) !== 0) this.#context.board.ring();
+      if (this.#poll.happened(STALL) !== 0) this.#stalled();
       if (clearEvent(this.#context.start.descriptors.sentinelEvent)) this.#takeOrder(wokenUs);
       if (!this.#takeLetters()) return this.#close();
     }
+  }
+
+  /** The kernel says that memory stalls: time for a closer look. With its cgroup gone, it would say so for ever. */
+  #stalled(): void {
+    if ((this.#poll.happened(STALL) & PollEvent.priority) !== 0) this.#context.board.ring();
+    else this.#poll.set(STALL, NO_PIDFD, 0);
   }
 
   /** @returns false when the worker is to stop */
