@@ -66,8 +66,9 @@ class Sentinel {
 
   /** The kernel says that memory stalls: time for a closer look. With its cgroup gone, it would say so for ever. */
   #stalled(): void {
-    if ((this.#poll.happened(STALL) & PollEvent.priority) !== 0) this.#context.board.ring();
-    else this.#poll.set(STALL, NO_PIDFD, 0);
+    this.#context.board.ring();
+    const gone = PollEvent.error | PollEvent.hangUp | PollEvent.invalid;
+    if ((this.#poll.happened(STALL) & gone) !== 0) this.#poll.set(STALL, NO_PIDFD, 0);
   }
 
   /** @returns false when the worker is to stop */
