@@ -8,7 +8,7 @@ export type WorkerName = (typeof WORKER_NAMES)[number];
 
 const WORDS_PER_LINE = 16;
 /** Words of a worker's line. */
-const Word = { heartbeatMs: 0, epoch: 1, mail: 2, ready: 3, fault: 4 } as const;
+const Word = { heartbeatMs: 0, epoch: 1, mail: 2, ready: 3, fault: 4, mailTaken: 5 } as const;
 /** Lines after the workers'. */
 const SharedLine = { doorbell: 0, walkInterval: 1, walkRequest: 2, worstLevel: 3, count: 4 } as const;
 const INTS = (WORKER_NAMES.length + SharedLine.count) * WORDS_PER_LINE;
@@ -89,6 +89,15 @@ export class Board {
 
   mail(worker: WorkerName): number {
     return Atomics.load(this.#words, this.#at(worker, Word.mail));
+  }
+
+  /** How far in the count of {@link mail} its letters have been taken: what a failed life left is its successor's. */
+  mailTaken(worker: WorkerName): number {
+    return Atomics.load(this.#words, this.#at(worker, Word.mailTaken));
+  }
+
+  setMailTaken(worker: WorkerName, count: number): void {
+    Atomics.store(this.#words, this.#at(worker, Word.mailTaken), count);
   }
 
   injectFault(worker: WorkerName, kind: FaultKind): void {

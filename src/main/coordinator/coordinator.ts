@@ -1,7 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
 import { ExitCode, Fault } from "../../core/fault.ts";
-import type { Decision } from "../../core/memory/decision.ts";
 import type { ActionOutcome } from "../../core/memory/state.ts";
 import type { ActionReport, GuardEvent, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
@@ -32,6 +31,7 @@ import type { Log } from "./log.ts";
 import { ownDirectory, type Places } from "./places.ts";
 import { protectOurselves } from "./self-protection.ts";
 import { StatusServer } from "./status-server.ts";
+import { Unfinished } from "./unfinished.ts";
 import { type Counts, type GuardStatus, statusOf } from "./status.ts";
 
 /** The first sample comes an interval after the start; a busy machine may take its time. */
@@ -77,8 +77,7 @@ export class Guard {
   #helper: HelperProcess | null = null;
   #server: StatusServer | null = null;
   #auditPath: string | null = null;
-  /** The ending action that is under way: a new life of the action lane is given it again. */
-  #underWay: Decision | null = null;
+  readonly #unfinished = new Unfinished();
   #lastAction: ActionReport | null = null;
 
   constructor(options: GuardOptions) {
@@ -88,7 +87,7 @@ export class Guard {
       startOf: (name, epoch, mailBefore) => this.#startOf(name, epoch, mailBefore),
       onMessage: (_, message) => this.#take(message),
       onGap: (worker, why, silentMs, restartedAfterMs) => this.#gap(worker, why, silentMs, restartedAfterMs),
-      onRestarted: (worker) => this.#restarted(worker),
+      onRestarted: (worker, unread) => this.#restarted(worker, unread),
       wake: (worker) => this.#wake(worker),
       onRelay: (to, message) => this.#relayed(to, message),
     });
@@ -298,8 +297,7 @@ export class Guard {
 
   /** Messages between workers pass by here: what the summary and a restart need is noted. */
   #relayed(to: WorkerName, message: Message): void {
-    if (message.type === "act" && message.decision.verdict === "end") this.#underWay = message.decision;
-    if (message.type === "end" && to === "analysis") this.#underWay = null;
+    this.#unfinished.note(to, message);
     if (message.type === "level") this.counts.levels++;
     if (message.type === "decision") this.counts.decisions++;
     if (message.type !== "outcome") return;
@@ -314,10 +312,14 @@ export class Guard {
     this.#record({ event: "gap", worker, why, silentMs, restartedAfterMs });
   }
 
-  #restarted(worker: WorkerName): void {
-    if (worker === "action" && this.#underWay !== null) {
-      this.#crew.post("action", { type: "act", decision: this.#underWay });
-    }
+  /** Tells a new life what only the old one knew; the letters that the old one had not taken come after. */
+  #restarted(worker: WorkerName, unread: readonly Message[]): void {
+    for (const message of this.#unfinished.forNewLife(worker, unread)) this.#crew.post(worker, message);
+    if (worker !== "recorder") return;
+    // With the policy, the process sampler tells again who the largest are.
+    this.#crew.post("processes", { type: "policy", policy: this.#policy });
+    this.board.requestWalk();
+    this.#wake("processes");
   }
 
   #injectFault(worker: WorkerName, kind: 1 | 2): void {

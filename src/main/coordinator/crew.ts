@@ -23,6 +23,8 @@ const CHECK_MS = 200;
 const BACK_OFF_MS = 50;
 const BACK_OFF_LIMIT_MS = 5000;
 const HEALTHY_MS = 60_000;
+/** Letters are kept for a successor until they are taken, at most so many. */
+const KEPT_LETTERS = 1024;
 /** A young generation of 1 MiB is enough for threads that hardly allocate, and keeps them small. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 128 } as const;
 
@@ -34,6 +36,8 @@ interface Member {
   lastFailureMs: number;
   /** While it is being replaced. */
   replacing: boolean;
+  /** Letters that it may not have taken yet, by their place in the count. */
+  readonly letters: { readonly number: number; readonly message: Message }[];
 }
 
 export interface CrewHooks {
@@ -43,8 +47,8 @@ export interface CrewHooks {
   readonly onMessage: (from: WorkerName, message: Message) => void;
   /** A worker failed and its successor has been started. */
   readonly onGap: (worker: WorkerName, why: string, silentMs: number, restartedAfterMs: number) => void;
-  /** A new life of a worker is ready to be told what it missed. */
-  readonly onRestarted: (worker: WorkerName) => void;
+  /** A new life of a worker is ready to be told what it missed; what its old life had not read is sent after that. */
+  readonly onRestarted: (worker: WorkerName, unread: readonly Message[]) => void;
   /** A message goes from one worker to another. */
   readonly onRelay: (to: WorkerName, message: Message) => void;
   /** Wakes a worker that waits in poll(2) or on the doorbell. */
@@ -91,9 +95,19 @@ export class Crew {
 
   /** Sends a message to a worker, and wakes it. */
   post(to: WorkerName, message: Message): void {
-    this.#members.get(to)?.worker.postMessage({ to, message } satisfies Envelope);
+    const member = this.#members.get(to);
+    if (member === undefined) return;
+    member.worker.postMessage({ to, message } satisfies Envelope);
     this.#board.addMail(to);
+    this.#forgetTaken(to, member);
+    member.letters.push({ number: this.#board.mail(to), message });
+    if (member.letters.length > KEPT_LETTERS) member.letters.shift();
     this.#hooks.wake(to);
+  }
+
+  #forgetTaken(name: WorkerName, { letters }: Member): void {
+    const taken = this.#board.mailTaken(name);
+    while (letters[0] !== undefined && ((letters[0].number - taken) | 0) <= 0) letters.shift();
   }
 
   postToAll(message: Message): void {
@@ -127,6 +141,7 @@ export class Crew {
     const epoch = this.#board.nextEpoch(name);
     const before = this.#members.get(name);
     const workerData = this.#hooks.startOf(name, epoch, this.#board.mail(name));
+    this.#board.setMailTaken(name, this.#board.mail(name));
     const url = new URL(FILES[name], import.meta.url);
     this.#board.beat(name, nowMs());
     const worker = new Worker(url, { workerData, name: `plimsoll-${name}`, resourceLimits: RESOURCE_LIMITS });
@@ -137,6 +152,7 @@ export class Crew {
       failures: before?.failures ?? 0,
       lastFailureMs: before?.lastFailureMs ?? 0,
       replacing: false,
+      letters: [],
     };
     this.#members.set(name, member);
     worker.on("message", (envelope: Envelope) => this.#route(name, envelope));
@@ -177,8 +193,11 @@ export class Crew {
     void member.worker.terminate();
     setTimeout(() => {
       if (this.#stopping) return;
+      this.#forgetTaken(name, member);
       this.#spawn(name);
-      this.#hooks.onRestarted(name);
+      const unread = member.letters.map(({ message }) => message);
+      this.#hooks.onRestarted(name, unread);
+      for (const message of unread) this.post(name, message);
       this.#hooks.onGap(name, why, Math.round(silentMs), Math.round(nowMs() - failedMs));
     }, waitMs);
   }

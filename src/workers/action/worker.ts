@@ -60,6 +60,7 @@ class ActionLane {
   #takeLetters(): boolean {
     for (let message = this.#context.receive(); message !== null; message = this.#context.receive()) {
       if (message.type === "stop") {
+        this.#reportEnded();
         if (this.#climb !== null) this.#report(this.#climb.report());
         return false;
       }
@@ -74,6 +75,8 @@ class ActionLane {
       this.#notices.push(new Notice(decision, this.#commands));
       return;
     }
+    // After a failure it may come twice: from the coordinator, and as a letter that the earlier life left.
+    if (this.#climb?.decision.id === decision.id) return;
     if (this.#climb !== null)
       throw new Error(`two actions in flight: ${this.#climb.decision.id} and ${decision.id}`);
     this.#reportEnded();

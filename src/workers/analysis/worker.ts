@@ -8,8 +8,9 @@ import { RingReader } from "../../core/ring/reader.ts";
 import { MEMORY_COLUMNS, Mem } from "../../core/samples.ts";
 import { Gauge } from "../../core/shared/board.ts";
 import { OrderBoard, StrikeState } from "../../core/shared/order.ts";
+import { closeDescriptor } from "../../native/descriptor.ts";
 import { raiseEvent } from "../../native/event.ts";
-import { BEAT_MS, WorkerContext } from "../common/worker.ts";
+import { BEAT_MS, NO_ACTION, WorkerContext } from "../common/worker.ts";
 
 /** How the worst level is written on the board. */
 const LEVEL_NUMBER = { warning: 1, thrashing: 2, critical: 2 } as const;
@@ -69,7 +70,11 @@ class Analysis {
     this.#acceptStrike();
     const walk = this.#walks.next();
     if (walk !== null) this.#step({ frame: null, walk, end: null });
-    while (this.#samples.next(this.#frame)) this.#step({ frame: this.#frame, walk: null, end: null });
+    while (this.#samples.next(this.#frame)) {
+      this.#step({ frame: this.#frame, walk: null, end: null });
+      // On a crowded machine samples may come as fast as they are taken in: that is no hanging.
+      if (!this.#context.alive()) return false;
+    }
     const refused = this.#orders.refusedNumber;
     if (refused !== this.#refusedSeen) {
       this.#refusedSeen = refused;
@@ -79,12 +84,23 @@ class Analysis {
   }
 
   #takeEnd(end: ActionEnd): void {
+    if (end.id === NO_ACTION && this.#orders.state === StrikeState.struck) this.#tellLostStrike();
     for (const state of [StrikeState.claimed, StrikeState.striking, StrikeState.struck]) {
       this.#orders.advance(state, StrikeState.idle);
     }
     // Whatever an earlier life began: with this end, nothing is in flight any more.
     if (this.#state.inFlight !== null) this.#state.inFlight = end.id;
     this.#step({ frame: null, walk: null, end });
+  }
+
+  /** The sentinel acted on a standing order whose reasons an earlier life of this thread took with it. */
+  #tellLostStrike(): void {
+    const { pidfd, signal, errno } = this.#orders.readStrike();
+    if (pidfd >= 0) closeDescriptor(pidfd);
+    const what = `signal ${signal} went out by a standing order (errno ${errno}); whom it was for and why is lost`;
+    const why = "the analysis failed at that time";
+    this.#context.log("warn", `${what}: ${why}`);
+    this.#context.send("recorder", { type: "event", event: { event: "limited", what, why } });
   }
 
   #step(input: StepInput): void {

@@ -40,6 +40,9 @@ export interface WorkerStart {
   readonly auditPath: string | null;
 }
 
+/** The id of an end by which the analysis learns that nothing is under way, whatever an earlier life began. */
+export const NO_ACTION = "";
+
 /** Every thread says at least this often that it lives. */
 export const BEAT_MS = 250;
 
@@ -85,8 +88,14 @@ export class WorkerContext {
     if (parentPort === null || this.board.mail(this.start.name) === this.#mailSeen) return null;
     const received = receiveMessageOnPort(parentPort) as { message: Envelope } | undefined;
     if (received === undefined) return null;
-    this.#mailSeen = (this.#mailSeen + 1) | 0;
+    this.tookLetter();
     return received.message.message;
+  }
+
+  /** Says that a letter was taken: for a worker with an event loop, to which they come by themselves. */
+  tookLetter(): void {
+    this.#mailSeen = (this.#mailSeen + 1) | 0;
+    this.board.setMailTaken(this.start.name, this.#mailSeen);
   }
 
   send(to: Envelope["to"], message: Message): void {

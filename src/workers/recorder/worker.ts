@@ -43,7 +43,9 @@ class Recorder {
       this.#flush();
     }, BEAT_MS);
     port.on("message", ({ message }: { message: Message }) => {
-      if (this.#take(message)) return;
+      const goesOn = this.#take(message);
+      this.#context.tookLetter();
+      if (goesOn) return;
       clearInterval(beat);
       this.#close();
       port.close();

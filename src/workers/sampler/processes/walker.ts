@@ -63,7 +63,10 @@ export class ProcessWalker {
   setPolicy(policy: Policy): void {
     this.#rules = new ProcessRules(policy.victim);
     this.#identifier = new Identifier(this.#rules, this.#options.hierarchy, policy.victim.unit);
-    for (const entry of this.#entries.values()) entry.verdict = null;
+    for (const entry of this.#entries.values()) {
+      entry.verdict = null;
+      entry.announced = false;
+    }
   }
 
   /** Walks once, and seals the segment. @returns how many processes there were */

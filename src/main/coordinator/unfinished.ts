@@ -1,0 +1,67 @@
+import type { Decision } from "../../core/memory/decision.ts";
+import type { Message } from "../../core/messages.ts";
+import type { WorkerName } from "../../core/shared/board.ts";
+import { monotonicUs } from "../../workers/common/clock.ts";
+import { NO_ACTION } from "../../workers/common/worker.ts";
+
+type DecisionMessage = Extract<Message, { type: "decision" }>;
+
+/** Decisions are remembered beyond their outcome, in case the recorder fails before it writes that down. */
+const REMEMBERED_DECISIONS = 64;
+
+/** What is under way, as seen from between the workers: so that a worker's new life can be told what its old one knew. */
+export class Unfinished {
+  /** The ending action that is under way. */
+  #underWay: Decision | null = null;
+  readonly #decisions = new Map<string, { readonly message: DecisionMessage; outcomeSent: boolean }>();
+
+  /** Takes note of a message between workers. */
+  note(to: WorkerName, message: Message): void {
+    if (message.type === "act" && message.decision.verdict === "end") this.#underWay = message.decision;
+    if (message.type === "end" && to === "analysis") this.#underWay = null;
+    if (message.type === "decision") this.#noteDecision(message);
+    if (message.type !== "outcome") return;
+    const decided = this.#decisions.get(message.report.id);
+    if (decided !== undefined) decided.outcomeSent = true;
+  }
+
+  /**
+   * What a worker's new life is to be told first.
+   * @param unread letters that its old life did not take; they are delivered after these
+   */
+  forNewLife(worker: WorkerName, unread: readonly Message[]): Message[] {
+    switch (worker) {
+      case "action":
+        return this.#underWay === null ? [] : [{ type: "act", decision: this.#underWay }];
+      case "analysis":
+        // Nothing is under way whose end could still come: what the order board says is a dead life's.
+        return this.#underWay === null
+          ? [{ type: "end", end: { id: NO_ACTION, outcome: "unknown", victim: null, atUs: monotonicUs() } }]
+          : [];
+      case "recorder":
+        return this.#openDecisions(unread);
+      case "memory":
+      case "processes":
+      case "sentinel":
+        return [];
+    }
+  }
+
+  /** Only what has an outcome to come: the rest was written down when it was decided. */
+  #noteDecision(message: DecisionMessage): void {
+    const { id, verdict } = message.decision;
+    if (verdict !== "end" && verdict !== "notify") return;
+    this.#decisions.set(id, { message, outcomeSent: false });
+    for (const [each, { outcomeSent }] of this.#decisions) {
+      if (this.#decisions.size <= REMEMBERED_DECISIONS) break;
+      if (outcomeSent) this.#decisions.delete(each);
+    }
+  }
+
+  #openDecisions(unread: readonly Message[]): Message[] {
+    const untold = new Set(unread.map((letter) => (letter.type === "outcome" ? letter.report.id : "")));
+    return [...this.#decisions]
+      .filter(([id, { outcomeSent }]) => !outcomeSent || untold.has(id))
+      .map(([, { message }]) => message);
+  }
+}
