@@ -1,0 +1,75 @@
+import fs from "node:fs";
+import type { TestContext } from "vitest";
+import { findMemoryHierarchy } from "../../src/workers/common/cgroup-path.ts";
+
+/** What a test needs of the host: null when it is there, else why not. */
+type Need = () => string | null;
+
+/** Asked once each: the host does not change under the tests. */
+const answers = new Map<Need, string | null>();
+
+/** Skips the test, saying why, unless the host has all that it needs. */
+export function need(context: TestContext, ...needs: readonly Need[]): void {
+  for (const each of needs) {
+    let reason = answers.get(each);
+    if (reason === undefined) {
+      reason = each();
+      answers.set(each, reason);
+    }
+    if (reason !== null) context.skip(reason);
+  }
+}
+
+export const root: Need = () =>
+  process.getuid?.() === 0 ? null : "needs root: it makes cgroups and guards processes of others";
+
+/** Memory cgroups of our own. */
+export const memoryCgroups: Need = () => {
+  const hierarchy = findMemoryHierarchy("/sys/fs/cgroup");
+  if (hierarchy === null) return "needs the memory controller below /sys/fs/cgroup, found none";
+  return canMakeDirectory(hierarchy.root, "memory cgroups");
+};
+
+/** The v1 freezer: what it has frozen does not die, not even of SIGKILL, before it is thawed. */
+export const freezer: Need = () =>
+  fs.existsSync("/sys/fs/cgroup/freezer")
+    ? canMakeDirectory("/sys/fs/cgroup/freezer", "freezer cgroups")
+    : "needs the cgroup v1 freezer at /sys/fs/cgroup/freezer: nothing else keeps a process from dying";
+
+export const kernelLog: Need = () => writable("/dev/kmsg", "the kernel log");
+
+/** Who may choose the next pid (needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN, and CONFIG_CHECKPOINT_RESTORE). */
+export const nextPid: Need = () => writable("/proc/sys/kernel/ns_last_pid", "the choice of the next pid");
+
+/** Lowering oom_score_adj (needs CAP_SYS_RESOURCE, proc(5)). */
+export const lowerOomScore: Need = () => {
+  const file = "/proc/self/oom_score_adj";
+  const before = fs.readFileSync(file, "utf8");
+  try {
+    fs.writeFileSync(file, "-1000");
+    fs.writeFileSync(file, before);
+    return null;
+  } catch (error) {
+    return `needs CAP_SYS_RESOURCE to set oom_score_adj to -1000: ${(error as Error).message}`;
+  }
+};
+
+function canMakeDirectory(parent: string, what: string): string | null {
+  const directory = `${parent}/plimsoll-test-need-${process.pid}`;
+  try {
+    fs.mkdirSync(directory);
+    fs.rmdirSync(directory);
+    return null;
+  } catch (error) {
+    return `needs ${what} of its own: ${(error as Error).message}`;
+  }
+}
+
+function writable(file: string, what: string): string | null {
+  try {
+    fs.closeSync(fs.openSync(file, fs.constants.O_WRONLY));
+    return null;
+  } catch (error) {
+    return `needs ${what}: ${(error as Error).message}`;
+  }
+}
