@@ -109,6 +109,11 @@ describe("the verdict on a play", () => {
     expect(judge(scenario, play({}, [sent("leaky", 12), own])).right).toBe(true);
   });
 
+  test("what a guard signals before the play begins counts for nothing", () => {
+    const early = { ...sent("sh", 13), atMs: facts.zeroMs - 1 };
+    expect(judge(scenario, play({}, [early, sent("leaky", 12)])).ended).toEqual(["leaky by guard"]);
+  });
+
   test("wrong: the VM died", () => {
     expect(judge(scenario, { ...play({}, []), facts: null }).right).toBe(false);
   });

@@ -18,7 +18,8 @@ const PLAYER = "play";
 export function judge(scenario: Scenario, play: Play): Verdict {
   const facts = play.facts;
   if (facts === null) return { right: false, faults: ["the VM ended before the play was over"], ended: [] };
-  const signals = play.signals.filter((sent) => sent.fromName !== PLAYER);
+  // Before time zero a guard may signal helpers of its own.
+  const signals = play.signals.filter((sent) => sent.fromName !== PLAYER && sent.atMs >= facts.zeroMs);
   const faults = [
     ...guardFaults(play.guard, facts),
     ...victimFaults(scenario, facts, signals),

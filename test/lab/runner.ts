@@ -82,7 +82,8 @@ async function runPlans(
     orders.map((order) => [order.guard, startGuard(order.guard, order.scenario, folder)]),
   );
   const warm = [...guards].map(([name, start]) => warmUp(name, start)).join("");
-  const script = `${warm}${touchAll(shape, programs.hog)}for plan in ${plans.map(quote).join(" ")}; do ${quote(programs.play)} "$plan.plan"; done`;
+  // The shell between the plays is nobody's victim; play gives what it starts the usual score back.
+  const script = `echo -1000 >/proc/self/oom_score_adj; ${warm}${touchAll(shape, programs.hog)}for plan in ${plans.map(quote).join(" ")}; do ${quote(programs.play)} "$plan.plan"; done`;
   const timeoutMs = BOOT_MS + orders.reduce((sum, order) => sum + READY_MS + order.scenario.lastMs, 0);
   const kernelLog = `${plans[0]}.kernel.log`;
   const ran = await runVm({ shape, share: folder, timeoutMs, kernelLog }, ["/bin/sh", "-c", script]);
