@@ -3,37 +3,35 @@ import type { Play, Scenario, VmShape } from "./scenario.ts";
 import { clerk } from "./scenarios/growth.ts";
 
 /**
- * Whole-host exhaustion: a program takes what there is and whatever becomes free again, so that the host stays at the
- * brink for seconds, code pages thrown out. The guard samples each 20 ms and may act only after the level has lasted
- * four seconds: long enough to show how late its samples come.
+ * Whole-host exhaustion: `press` takes what there is and whatever becomes free again, and the policy says never to it,
+ * so that the host stays at the brink for as long as the play lasts, code pages thrown out, whatever the guard does.
+ * What the guard may end is `hog`, which grows beside it.
  */
 function exhaustion(swap: VmShape["swap"]): Scenario {
   return {
     name: swap === null ? "exhaustion" : "exhaustion-swap",
     story: "A host is held at the brink of exhaustion: the guard keeps its clock and ends the hog.",
     vm: { memory: "512M", swap, cgroup: "v2" },
+    never: ["press", "clerk"],
     programs: [
       clerk,
-      { name: "hog", args: ["grow", "--to", "3000", "--rate", "250", "--brink", "3"], at: 1500 },
+      { name: "hog", args: ["grow", "--from", "24", "--to", "96", "--rate", "8"], at: 1000 },
+      { name: "press", args: ["grow", "--to", "3000", "--rate", "250", "--brink", "3"], at: 1500 },
     ],
     victim: { name: "hog", which: "all" },
-    innocents: ["clerk"],
-    lastMs: swap === null ? 20_000 : 45_000,
+    innocents: ["clerk", "press"],
+    graceMs: 8_000,
+    lastMs: swap === null ? 25_000 : 40_000,
   };
 }
 
 const SETTINGS = `[memory]
 interval = "20ms"
 interval_min = "20ms"
-urgent_stall = "100%"
-thrashing = false
-
-[memory.critical]
-for = "4s"
 `;
 
 /** Without swap, and with. */
-export const exhaustionOrders: readonly PlayOrder[] = [null, "1G" as const].map((swap) => ({
+export const exhaustionOrders: readonly PlayOrder[] = [null, "512M" as const].map((swap) => ({
   scenario: exhaustion(swap),
   guard: "plimsoll",
   toml: SETTINGS,

@@ -141,6 +141,7 @@ function stageLines(scenario: Scenario): string[][] {
   if (guardParent !== undefined) lines.push(["parent", guardParent.name, ...guardParent.args]);
   if (tmpfs !== undefined) lines.push(["tmpfs", tmpfs]);
   if (cgroup !== undefined) lines.push(["cgroup", cgroup.path, cgroup.file, cgroup.value]);
+  if (scenario.graceMs !== undefined) lines.push(["grace", String(scenario.graceMs)]);
   if (victim !== null) lines.push(["until", victim.name, victim.which]);
   return lines;
 }

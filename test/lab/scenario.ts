@@ -15,7 +15,7 @@ export interface Program {
 
 export interface VmShape {
   readonly memory: "512M" | "1G";
-  readonly swap: "1G" | null;
+  readonly swap: "512M" | "1G" | null;
   readonly cgroup: "v1" | "v2";
 }
 
@@ -41,6 +41,8 @@ export interface Scenario {
   readonly cgroup?: { readonly path: string; readonly file: string; readonly value: string };
   /** How long to play when the victim is not ended before. */
   readonly lastMs: number;
+  /** How long to go on after the victim has ended (2 s): what comes back too late costs an innocent then. */
+  readonly graceMs?: number;
 }
 
 /** A SIGTERM or SIGKILL as the kernel traced it (signal:signal_generate); time on CLOCK_MONOTONIC. */
