@@ -85,7 +85,8 @@ test("values and nulls are read by Arrow out of the ring's own memory", () => {
     expect(child.nullBitmap.byteOffset).toBe(column.validity.byteOffset);
   });
   // The very memory: what is changed in the ring is changed in the batch.
-  (columns[2]?.values as Float64Array)[1] = 42;
+  const costs = (columns[2] as SealedColumn).values as Float64Array;
+  costs[1] = 42;
   expect(batch.getChild("costUs")?.get(1)).toBe(42);
 });
 

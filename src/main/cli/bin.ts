@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import "../../native/libc.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { checkCommand } from "./check-command.ts";
+import { doctorCommand } from "./doctor-command.ts";
 import { runCommand } from "./run-command.ts";
 import { statusCommand } from "./status-command.ts";
 import { packageVersion } from "./version.ts";
@@ -12,6 +13,7 @@ const EXAMPLES = `
 Examples:
   plimsoll run --dry-run        watch, and say what would be done
   plimsoll check my.toml        what a policy means, and what is wrong with it
+  plimsoll doctor               what this host lets the guard do
   plimsoll status               what the running guard sees
 
 Exit codes: 0 done, 1 fault, 2 usage, 3 bad policy, 4 unsupported host, 5 not permitted.`;
@@ -24,7 +26,8 @@ function program(): Command {
     .version(packageVersion())
     .addHelpText("after", EXAMPLES)
     .showHelpAfterError("(--help says what there is)");
-  for (const command of [runCommand(), checkCommand(), statusCommand()]) plimsoll.addCommand(command);
+  for (const command of [runCommand(), checkCommand(), doctorCommand(), statusCommand()])
+    plimsoll.addCommand(command);
   return plimsoll;
 }
 
