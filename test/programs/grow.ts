@@ -13,6 +13,7 @@ const { values } = parseArgs({
     to: { type: "string", default: "0" },
     rate: { type: "string", default: "200" },
     name: { type: "string" },
+    "oom-score-adj": { type: "string" },
     "ignore-term": { type: "boolean", default: false },
   },
 });
@@ -27,6 +28,9 @@ const take = (): void => {
 };
 
 if (values.name !== undefined) fs.writeFileSync("/proc/self/comm", Buffer.from(values.name, "hex"));
+if (values["oom-score-adj"] !== undefined) {
+  fs.writeFileSync("/proc/self/oom_score_adj", values["oom-score-adj"]);
+}
 if (values["ignore-term"]) process.on("SIGTERM", () => tell("ignored"));
 while (held.length < Number(values.from)) take();
 tell("ready");

@@ -7,7 +7,7 @@
  *              [--jump M] [--brink M]
  *              touch `from` at full speed (to where only `jump` is available on the host), wait, then grow at the rate to
  *              `to`, stopping earlier when only `leave` is available; with --free give all back after T and idle, with
- *              --brink take whatever more than M becomes available again; hold for T (for ever)
+ *              --brink keep M available from then on: take what is more, give back what is less; hold for T (for ever)
  *   hog fork   --children N --each M [--pace N/s] [--rate R] [--hold T]   begin N children that grow to M each, hold it for T
  *              and end; as make(1) does, begin no more once one has failed
  *   hog bomb   --children N --each M [--pace N/s]               every process forks on until there are N in all
@@ -152,7 +152,13 @@ static void run_grow(const struct options *o) {
   tell("grown", ",\"mib\":%zu", done / MIB);
   while (o->brink > 0) {
     done = paced(done, total, o->rate, o->brink, touch_step, at);
-    sleep_ms(5);
+    /* Others want memory as well: without giving back a little, the kernel would end what is to press. */
+    for (double left; done > 8 * MIB && (left = available_mib()) < o->brink * 0.75;) {
+      size_t back = (size_t)((o->brink - left) * MIB) / PAGE * PAGE;
+      done -= back;
+      madvise(at + done, back, MADV_DONTNEED);
+    }
+    sleep_ms(2);
   }
   if (o->free_ms >= 0) {
     sleep_ms(o->free_ms);
