@@ -142,6 +142,7 @@ static void idle(void) {
 static void run_grow(const struct options *o) {
   size_t total = (size_t)(o->to * MIB), first = (size_t)(o->from * MIB);
   if (total < first) total = first;
+  if (o->brink > 0 && mlockall(MCL_CURRENT) < 0) fail("mlockall"); /* its own code must not be evicted first */
   char *at = map_bytes(total + PAGE);
   touch(at, 0, first);
   if (o->jump > 0) first = paced(first, total, 0, o->jump, touch_step, at);
