@@ -15,9 +15,11 @@ import {
 } from "../../core/samples.ts";
 import { Board, Gauge, type WorkerName } from "../../core/shared/board.ts";
 import { OrderBoard } from "../../core/shared/order.ts";
+import { closeDescriptor } from "../../native/descriptor.ts";
 import { createEvent, raiseEvent } from "../../native/event.ts";
 import { lockFile } from "../../native/file-lock.ts";
 import { openKernelLog } from "../../native/kernel-log.ts";
+import { openPidfd } from "../../native/pidfd.ts";
 import { systemUnits } from "../../native/system.ts";
 import { Timer } from "../../native/timer.ts";
 import { monotonicUs } from "../../workers/common/clock.ts";
@@ -50,6 +52,16 @@ export interface GuardOptions {
   readonly loadPolicy: () => Policy;
   /** Faults may be asked for over the status socket: for tests only. */
   readonly allowFaults: boolean;
+}
+
+/** @throws Fault where the kernel has no pidfd: without, a recycled pid could be signalled */
+function requirePidfd(): void {
+  const pidfd = openPidfd(process.pid);
+  if (typeof pidfd === "number") return closeDescriptor(pidfd);
+  throw new Fault(
+    ExitCode.unsupportedHost,
+    `expected a kernel with pidfd_open (Linux 5.3 or newer), found ${pidfd.code}; see "plimsoll doctor"`,
+  );
 }
 
 /** The guard: holds what outlives the workers, starts them, and stands between them. */
@@ -108,6 +120,7 @@ export class Guard {
   async start(): Promise<void> {
     const { log, policy, roots } = this.#options;
     this.#takeLock();
+    requirePidfd();
     // Told at once and on this thread, rather than by a worker that dies.
     openMemoryReader(roots, policy.scope).close();
     this.#auditPath = this.#openAudit();

@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
+import { Capability, effectiveCapabilities, holds } from "../../workers/common/capabilities.ts";
 import { lockProgramText } from "../../native/memory-lock.ts";
 
 /** What the guard would like to be for the kernel's OOM killer, most wished first: never a victim, or a late one. */
@@ -13,7 +14,14 @@ export interface Limitation {
 
 /** Makes the guard hard to kill by accident. @returns what could not be done */
 export function protectOurselves(procRoot: string): Limitation[] {
-  return [...lowerOomScore(procRoot), ...lockText(procRoot)];
+  return [...reach(procRoot), ...lowerOomScore(procRoot), ...lockText(procRoot)];
+}
+
+function reach(procRoot: string): Limitation[] {
+  if (holds(effectiveCapabilities(procRoot), Capability.kill)) return [];
+  return [
+    { what: "other users' processes cannot be ended, only this user's are candidates", why: "no CAP_KILL" },
+  ];
 }
 
 /** Lowering needs CAP_SYS_RESOURCE below what it was at the start of the session (proc(5), oom_score_adj). */

@@ -3,7 +3,7 @@ import { findMemoryHierarchy } from "../../workers/common/cgroup-path.ts";
 import { CgroupPids } from "../../workers/common/pid-source.ts";
 import { type Check, good, limited, missing, type Subject } from "./check.ts";
 import { ownerOf, textOf, threadsOf, visiblePids } from "./files.ts";
-import { effectiveCapabilities, hasCapability } from "./privilege-checks.ts";
+import { Capability, effectiveCapabilities, holds } from "../../workers/common/capabilities.ts";
 
 /** Others that end processes when memory is short, as proc_pid_comm(5) has them: cut to 15 bytes. */
 const OTHERS = ["earlyoom", "systemd-oomd", "nohang", "nohang-desktop", "oomd", "bustd", "low-memory-moni"];
@@ -64,7 +64,7 @@ function reachCheck(subject: Subject): Check {
   const name = "processes in reach";
   const { proc } = subject.roots;
   const pids = pidsInScope(subject);
-  const all = hasCapability(effectiveCapabilities(proc), "CAP_KILL");
+  const all = holds(effectiveCapabilities(proc), Capability.kill);
   const reached = all ? pids.length : pids.filter((pid) => ownerOf(proc, pid) === subject.uid).length;
   const found = `${reached} of ${pids.length} may be signalled`;
   if (reached === pids.length) return good(name, found, "whoever is to end can be ended");

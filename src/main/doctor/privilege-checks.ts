@@ -3,30 +3,36 @@ import path from "node:path";
 import { formatBytes } from "../../core/units.ts";
 import { openKernelLog } from "../../native/kernel-log.ts";
 import { lockProgramText } from "../../native/memory-lock.ts";
+import { Capability, effectiveCapabilities, holds } from "../../workers/common/capabilities.ts";
 import { descriptorLimit } from "../../workers/common/descriptor-limit.ts";
 import { type Check, codeOf, good, limited, type Subject } from "./check.ts";
 import { textOf, visiblePids } from "./files.ts";
 
 /** What the guard uses of capabilities(7): the bit, and what is lost without. */
 export const CAPABILITIES = [
-  { name: "CAP_KILL", bit: 5, without: "only processes of the same user can be ended" },
-  { name: "CAP_IPC_LOCK", bit: 14, without: "program text is locked only as far as the limit goes" },
-  { name: "CAP_SYS_PTRACE", bit: 19, without: "what others' processes share is not known exactly" },
-  { name: "CAP_SYS_RESOURCE", bit: 24, without: "the guard cannot make itself the kernel's last choice" },
+  { name: "CAP_KILL", bit: Capability.kill, without: "only processes of the same user can be ended" },
+  {
+    name: "CAP_IPC_LOCK",
+    bit: Capability.ipcLock,
+    without: "program text is locked only as far as the limit goes",
+  },
+  {
+    name: "CAP_SYS_PTRACE",
+    bit: Capability.sysPtrace,
+    without: "what others' processes share is not known exactly",
+  },
+  {
+    name: "CAP_SYS_RESOURCE",
+    bit: Capability.sysResource,
+    without: "the guard cannot make itself the kernel's last choice",
+  },
 ] as const;
 
 /** Descriptors that the guard needs beside those of processes. */
 const OWN_DESCRIPTORS = 64;
 
-/** The effective set of this process: CapEff of /proc/self/status, which is a bit mask in hex (proc(5)). */
-export function effectiveCapabilities(procRoot: string): bigint {
-  const match = /^CapEff:\s+([0-9a-f]+)$/m.exec(textOf(procRoot, "self/status") ?? "");
-  return match === null ? 0n : BigInt(`0x${match[1]}`);
-}
-
 export function hasCapability(held: bigint, name: (typeof CAPABILITIES)[number]["name"]): boolean {
-  const bit = CAPABILITIES.find((each) => each.name === name)?.bit ?? 63;
-  return ((held >> BigInt(bit)) & 1n) === 1n;
+  return CAPABILITIES.some((each) => each.name === name && holds(held, each.bit));
 }
 
 export function privilegeChecks(subject: Subject): Check[] {

@@ -102,7 +102,7 @@ function readCommandLine(entry: ProcessEntry): string | null {
 }
 
 /** The effective user: the owner of the process's files (proc(5)), unless it made itself undumpable, then root. */
-function readUid(entry: ProcessEntry): number | null {
+export function readUid(entry: ProcessEntry): number | null {
   try {
     return fs.statSync(entry.path("")).uid;
   } catch {

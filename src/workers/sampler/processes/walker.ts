@@ -6,7 +6,7 @@ import type { SharedRing } from "../../../core/ring/views.ts";
 import { PROCESS_COLUMNS, PROCESS_ROWS_PER_SEGMENT, Proc, WalkStamp } from "../../../core/samples.ts";
 import type { MemoryHierarchy } from "../../common/cgroup-path.ts";
 import { monotonicUs } from "../../common/clock.ts";
-import { Identifier } from "./identity.ts";
+import { Identifier, readUid } from "./identity.ts";
 import type { PidSource } from "../../common/pid-source.ts";
 import { ProcessEntry, STATUS_FIELDS, Status } from "./process-entry.ts";
 import { ownAnonShare, ownSharedBytes, REFINE_LIMIT_BYTES } from "./proportional.ts";
@@ -29,6 +29,8 @@ export interface WalkerOptions {
   readonly descriptors: number;
   /** The guard and its ancestors. Named here too because in a scope of one cgroup the chain between them is not seen. */
   readonly spared: ReadonlySet<number>;
+  /** Without CAP_KILL only this user's processes can be ended; null: everybody's. */
+  readonly onlyUid: number | null;
   /** Told who the largest are, once each. */
   readonly announce: (entries: readonly ProcessEntry[]) => void;
 }
@@ -254,11 +256,23 @@ export class ProcessWalker {
     const parent = this.#entries.get(entry.ppid);
     if (parent !== undefined) this.#resolve(parent);
     entry.handsDownNever = parent?.handsDownNever === true || verdict?.neverInherits === true;
-    entry.never = verdict?.never === true || entry.handsDownNever || this.#options.spared.has(entry.pid);
+    entry.never =
+      verdict?.never === true ||
+      entry.handsDownNever ||
+      this.#options.spared.has(entry.pid) ||
+      this.#outOfReach(entry);
     const own = verdict?.preference ?? 0;
     entry.preference = own !== 0 ? own : (parent?.handsDownPreference ?? 0);
     entry.handsDownPreference =
       verdict?.preferenceInherits === true ? own : (parent?.handsDownPreference ?? 0);
+  }
+
+  /** Another user's, and no privilege to signal it (kill(2)): choosing it would only cost the time of a refusal. */
+  #outOfReach(entry: ProcessEntry): boolean {
+    const { onlyUid } = this.#options;
+    if (onlyUid === null) return false;
+    entry.uid ??= readUid(entry);
+    return entry.uid !== onlyUid;
   }
 
   #forgetGone(): void {

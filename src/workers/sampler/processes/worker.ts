@@ -3,6 +3,7 @@ import { Gauge } from "../../../core/shared/board.ts";
 import { clearEvent } from "../../../native/event.ts";
 import { PollEvent, PollSet } from "../../../native/poll.ts";
 import { Timer } from "../../../native/timer.ts";
+import { Capability, effectiveCapabilities, holds } from "../../common/capabilities.ts";
 import { cgroupAncestry, findMemoryHierarchy } from "../../common/cgroup-path.ts";
 import { monotonicUs } from "../../common/clock.ts";
 import { descriptorLimit } from "../../common/descriptor-limit.ts";
@@ -47,6 +48,9 @@ class ProcessSampler {
       units: start.units,
       descriptors: Math.floor(descriptorLimit(start.roots.proc) * HELD_SHARE),
       spared: ownAncestry(start.roots.proc, process.pid),
+      onlyUid: holds(effectiveCapabilities(start.roots.proc), Capability.kill)
+        ? null
+        : (process.geteuid?.() ?? 0),
       announce: (entries) => this.#announce(entries),
     });
     this.#poll.set(TIMER, this.#timer.descriptor, PollEvent.in);
