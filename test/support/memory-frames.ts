@@ -46,7 +46,10 @@ export function frame(
 /** A walk that found init and these. */
 export function walk(atMs: number, processes: readonly (RowOptions & { readonly pid: number })[]): Walk {
   const rows = [{ pid: 1, ppid: 0 }, ...processes].map(
-    ({ pid, ...options }): MutableProcessRow => ({ ...row(pid, options), startTicks: 10, forked: false }),
+    ({ pid, ...options }): MutableProcessRow => ({
+      ...row(pid, { startTicks: 10, ...options }),
+      forked: false,
+    }),
   );
   const endedUs = atMs * 1000 + 500;
   return { rows, beganUs: atMs * 1000, endedUs, nowTicks: (endedUs / 1e6) * HZ + 10_000, leftOut: 0 };

@@ -25,7 +25,7 @@ export function decisionSentence(
 
 export function levelSentence(change: LevelChange): string {
   const { availableBytes, totalBytes } = change.numbers;
-  const of = `${formatBytes(availableBytes ?? Number.NaN)} of ${formatBytes(totalBytes ?? Number.NaN)} available`;
+  const of = `${bytes(availableBytes)} of ${bytes(totalBytes)} available`;
   return `memory ${change.level} ${change.change}: ${of}`;
 }
 
@@ -33,7 +33,11 @@ function headroom(decision: Decision): string {
   const { availableBytes, lineBytes, timeToExhaustionMs } = decision.numbers;
   const line = lineBytes === null ? "" : `, line ${formatBytes(lineBytes)}`;
   const left = timeToExhaustionMs === null ? "" : `, exhausted in ${timeToExhaustionMs} ms`;
-  return `${formatBytes(availableBytes ?? Number.NaN)} available${line}${left}`;
+  return `${bytes(availableBytes)} available${line}${left}`;
+}
+
+function bytes(value: number | null): string {
+  return value === null ? "unknown" : formatBytes(value);
 }
 
 function sparing(decision: Decision): string {

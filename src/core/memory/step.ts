@@ -184,8 +184,7 @@ function decide(state: MemoryState, policy: Policy, output: StepOutput): void {
   state.walkWantedUs = Number.NaN;
   rank(state, policy);
   const ranking = state.ranking as unknown as Ranking;
-  const victim = ranking.candidates[0] ?? null;
-  const verdict: Verdict = victim === null ? "nobody" : ranking.sparing !== null ? "spare" : "end";
+  const verdict = verdictOn(ranking);
   const made = decision(state, policy, level, verdict, ranking, state.rankedShortfallBytes);
   output.decisions.push(made);
   if (verdict === "end") state.inFlight = made.id;
@@ -203,6 +202,12 @@ function walkServes(state: MemoryState, nowUs: number): boolean {
   if (Number.isNaN(state.walkWantedUs)) state.walkWantedUs = nowUs;
   const patient = nowUs - state.walkWantedUs < WALK_PATIENCE_US;
   return walk !== null && walk.beganUs >= state.lastEndUs && !patient;
+}
+
+/** That the memory is held where nobody brings it back says more than that there is nobody to end. */
+function verdictOn({ candidates, sparing }: Ranking): Verdict {
+  if (sparing?.why === "held-elsewhere") return "spare";
+  return candidates.length === 0 || sparing !== null ? "nobody" : "end";
 }
 
 /** Puts into words of data what is decided. */
