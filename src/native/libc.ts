@@ -40,6 +40,8 @@ const functions = define({
   sysconf: declare(I64, I32),
   pipe2: declare(I32, U8Array, I32),
   close: declare(I32, I32),
+  mallopt: declare(I32, I32, I32),
+  malloc_trim: declare(I32, U64),
 });
 /** getdents64(2) has no wrapper that hands out raw entries; its buffer needs a signature of its own. */
 const bufferCalls = define({ syscall: declare(I64, I64, I64, U8Array, I64) });
@@ -80,5 +82,7 @@ export const libc = {
   sysconf: primed(functions.sysconf, -1),
   pipe2: primed(functions.pipe2, none, unknownFlags),
   close: primed(functions.close, noDescriptor),
+  mallopt: primed(functions.mallopt, 0, 0),
+  mallocTrim: primed(functions.malloc_trim, 0),
   mlock2: primed(addressCalls.mlock2, 0n, 0, unknownFlags),
 };

@@ -4,6 +4,7 @@ import { parseDuration } from "../../core/units.ts";
 import { HOST_ROOTS } from "../../workers/common/roots.ts";
 import { loadPolicyApart } from "../config/load-policy-apart.ts";
 import { Guard } from "../coordinator/coordinator.ts";
+import { settle, startSmall } from "../coordinator/footprint.ts";
 import { openLog } from "../coordinator/log.ts";
 import { placesFor } from "../coordinator/places.ts";
 import { liveLine, summary } from "./terminal.ts";
@@ -47,6 +48,7 @@ export function runCommand(): Command {
 }
 
 async function run(options: RunOptions): Promise<void> {
+  startSmall();
   const durationMs = durationOf(options.duration);
   const request = {
     file: options.config,
@@ -68,6 +70,7 @@ async function run(options: RunOptions): Promise<void> {
   const told = untilTold(durationMs, () => guard.reload());
   try {
     await guard.start();
+    settle();
     const stopLive = showLive(guard);
     const reason = await told;
     stopLive();
