@@ -154,12 +154,12 @@ static void run_grow(const struct options *o) {
   while (o->brink > 0) {
     done = paced(done, total, o->rate, o->brink, touch_step, at);
     /* Others want memory as well: without giving back a little, the kernel would end what is to press. */
-    for (double left; done > 8 * MIB && (left = available_mib()) < o->brink * 0.75;) {
+    for (double left; done > 8 * MIB && (left = available_mib()) < o->brink * 0.9;) {
       size_t back = (size_t)((o->brink - left) * MIB) / PAGE * PAGE;
       done -= back;
       madvise(at + done, back, MADV_DONTNEED);
     }
-    sleep_ms(2);
+    sleep_ms(1);
   }
   if (o->free_ms >= 0) {
     sleep_ms(o->free_ms);
