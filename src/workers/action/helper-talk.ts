@@ -60,10 +60,13 @@ export class HelperTalk {
   }
 }
 
-/** As one word of a shell's line. A newline would end the line for the helper's `read`: it is taken out by printf. */
+/** As one word of a shell's line. A newline would end the line for the helper's `read`: printf puts it in there. */
 function quote(text: string): string {
-  const quoted = `'${text.replaceAll("'", "'\\''")}'`;
-  return quoted.includes("\n")
-    ? `"$(printf %b ${quoted.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")})"`
-    : quoted;
+  if (!text.includes("\n")) return quoteLine(text);
+  // First for printf, then for the shell: the other way round, a quote in the text would end the word.
+  return `"$(printf %b ${quoteLine(text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n"))})"`;
+}
+
+function quoteLine(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
