@@ -41,7 +41,7 @@ export function referenceStat(text: string, wanted: readonly number[]): Map<numb
   const close = text.lastIndexOf(")");
   const pid = /^(\d+) /.exec(text)?.[1];
   const match = /^ (.) (.*)$/s.exec(text.slice(close + 1));
-  if (close < 0 || pid === undefined || match === null) return null;
+  if (close < 0 || !(Number.isSafeInteger(Number(pid)) && Number(pid) > 0) || match === null) return null;
   const tokens = (match[2] as string).split(" ");
   const found = new Map([
     [1, Number(pid)],
