@@ -31,7 +31,7 @@ describe.skipIf(obstacle !== null)(title, () => {
       const play = plays.get(scenario.name);
       if (play === undefined) throw new Error(`${scenario.name} was not played: see ${folder}`);
       expect(judge(scenario, play).faults, `logs, trace and record: ${folder}`).toEqual([]);
-      expect(play.facts?.availableLowKib, "the host was exhausted").toBeLessThan(20 * 1024);
+      expect(play.facts?.availableLowKib, "the host was exhausted").toBeLessThan(16 * 1024);
       const gap = worstSampleGapMs(play);
       expect(gap, `the guard tells its worst gap: ${play.guardLog}`).not.toBeNull();
       expect(gap).toBeLessThan(GAP_MAX_MS);

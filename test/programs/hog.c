@@ -149,7 +149,7 @@ static void run_grow(const struct options *o) {
   tell("ready", ",\"mib\":%zu", first / MIB);
   sleep_ms(o->after_ms);
   tell("growing", "");
-  size_t done = paced(first, total, o->rate, o->leave, touch_step, at);
+  size_t done = paced(first, total, o->rate, o->brink > 0 ? o->brink : o->leave, touch_step, at);
   tell("grown", ",\"mib\":%zu", done / MIB);
   while (o->brink > 0) {
     done = paced(done, total, o->rate, o->brink, touch_step, at);
