@@ -52,8 +52,9 @@ export function numbersOf(
   return {
     totalBytes: orNull(holders.totalBytes),
     availableBytes: orNull(holders.availableBytes),
-    lineBytes: orNull(lineBytes),
-    recoverBytes: orNull(recoverBytes),
+    // A share of the total need not be a whole number of bytes.
+    lineBytes: orNull(Math.round(lineBytes)),
+    recoverBytes: orNull(Math.round(recoverBytes)),
     swapTotalBytes: orNull(frame[Mem.swapTotalBytes]),
     swapFreeBytes: orNull(frame[Mem.swapFreeBytes]),
     fillBytesPerSecond: Math.round(fill.bytesPerUs * 1e6),

@@ -137,7 +137,7 @@ function shortfallBytes(state: MemoryState, policy: Policy): number {
   const level = actingLevel(state, policy) ?? "critical";
   const { beginBytes, recoverBytes } = bounds(policy, level, total);
   const available = Math.min(frame[Mem.availableBytes] as number, beginBytes);
-  return Math.max(0, recoverBytes - available);
+  return Math.max(0, Math.ceil(recoverBytes - available));
 }
 
 /** Where a level begins and where it ends, in bytes available. */
