@@ -48,7 +48,9 @@ export class MemoryLevels {
     const swapLineBytes = swapLine(policy, frame);
     const swapFree = frame[Mem.swapFreeBytes] as number;
     const begins = available < lineBytes && (swapLineBytes === null || swapFree < swapLineBytes);
+    // What is not known (its cgroup was removed) is no reason to go on acting.
     const ends =
+      Number.isNaN(available) ||
       available > amountBytes(policy.recover, total) ||
       (swapLineBytes !== null && swapFree > swapLineBytes * SWAP_RECOVER_FACTOR);
     // A level must not outwait the memory: at most half the time that is left.
@@ -67,6 +69,7 @@ export class MemoryLevels {
       rates.pagesPerSecond > level.pagesPerSecond &&
       rates.stallShare > level.stallShare;
     const ends =
+      Number.isNaN(available) ||
       available > lineBytes / THRASHING_END_SHARE ||
       rates.pagesPerSecond < level.pagesPerSecond * THRASHING_END_SHARE ||
       rates.stallShare < level.stallShare * THRASHING_END_SHARE;

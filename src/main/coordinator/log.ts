@@ -19,6 +19,8 @@ export async function openLog(json: boolean): Promise<Log> {
       error: (text) => logger.error(text),
     };
   }
+  // A reader that went away is no reason to stop guarding.
+  process.stderr.on("error", () => undefined);
   const write = (severity: keyof typeof WORDS, text: string): void => {
     process.stderr.write(`${new Date().toISOString()} ${WORDS[severity]}${text}\n`);
   };

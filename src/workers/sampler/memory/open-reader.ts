@@ -4,9 +4,10 @@ import type { HostRoots } from "../../common/roots.ts";
 import { CgroupMemoryReader } from "./cgroup-reader.ts";
 import { HostMemoryReader } from "./host-reader.ts";
 import type { MemoryReader } from "./memory-reader.ts";
+import { ReturningReader } from "./returning-reader.ts";
 
 /**
- * The reader for a policy's scope.
+ * The reader for a policy's scope. A cgroup that is removed later is absent, and read again when it is back.
  * @throws Fault when the scope is not there or this host has no memory controller
  */
 export function openMemoryReader(roots: HostRoots, scope: string): MemoryReader {
@@ -19,7 +20,7 @@ export function openMemoryReader(roots: HostRoots, scope: string): MemoryReader 
     );
   }
   try {
-    return new CgroupMemoryReader(roots.proc, hierarchy, scope);
+    return new ReturningReader(() => new CgroupMemoryReader(roots.proc, hierarchy, scope));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new Fault(

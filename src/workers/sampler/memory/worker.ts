@@ -9,9 +9,12 @@ import { Timer } from "../../../native/timer.ts";
 import { monotonicUs } from "../../common/clock.ts";
 import { WorkerContext } from "../../common/worker.ts";
 import { openMemoryReader } from "./open-reader.ts";
+import { type Sight, sightOf } from "./returning-reader.ts";
 
 /** A calm host's analysis is woken only so often; its samples wait in the ring. */
 const CALM_RING_US = 500_000;
+/** How often the files are read before the first sample, so that reading them is compiled by then. */
+const WARM_UP_READS = 200;
 
 /** The thread that samples memory: follows its clock, reads, writes the ring, and sets the clock for the next time. */
 class MemorySampler {
@@ -26,6 +29,7 @@ class MemorySampler {
   #lastRingUs = 0;
   #worstGapUs = 0;
   #lastSampleUs = Number.NaN;
+  #sight: Sight = "headroom";
 
   constructor(context: WorkerContext) {
     this.#context = context;
@@ -36,6 +40,7 @@ class MemorySampler {
 
   run(): void {
     const reader = openMemoryReader(this.#context.start.roots, this.#policy.scope);
+    for (let i = 0; i < WARM_UP_READS; i++) reader.read(this.#frame);
     this.#setInterval(this.#policy.memory.intervalMs * 1000);
     this.#context.ready();
     for (;;) {
@@ -48,9 +53,29 @@ class MemorySampler {
         else throw new Error(`the memory sampler knows no message ${message.type}`);
       }
       reader.read(this.#frame);
+      if (this.#policy.scope !== "host") this.#tellSight();
       this.#finishSample(ticks, wokenUs);
       this.#pace();
     }
+  }
+
+  /** Says when a scope cannot be guarded, and when it can be again. */
+  #tellSight(): void {
+    const sight = sightOf(this.#frame);
+    if (sight === this.#sight) return;
+    this.#sight = sight;
+    const { scope } = this.#policy;
+    if (sight === "headroom")
+      return this.#context.log("info", `${scope} is guarded again: its limit is seen`);
+    const [what, why] =
+      sight === "gone"
+        ? [`${scope} cannot be read: nothing is guarded until it is back`, "the cgroup was removed"]
+        : [
+            `${scope} has no limit, nor has what it is in: no level can begin`,
+            "no limit is set on its memory",
+          ];
+    this.#context.log("warn", `${what} (${why})`);
+    this.#context.send("recorder", { type: "event", event: { event: "limited", what, why } });
   }
 
   #finishSample(ticks: number, wokenUs: number): void {
