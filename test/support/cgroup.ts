@@ -43,9 +43,14 @@ export class TestCgroup {
 
   static #make(context: TestContext, root: string, version: CgroupVersion): TestCgroup {
     const cgroup = new TestCgroup(root, `plimsoll-test-${process.pid}-${++count}`, version);
-    fs.mkdirSync(cgroup.directory);
+    cgroup.make();
     context.onTestFinished(() => cgroup.remove());
     return cgroup;
+  }
+
+  /** Makes it again after {@link remove}. */
+  make(): void {
+    fs.mkdirSync(this.directory);
   }
 
   limit(limitMiB: number): void {

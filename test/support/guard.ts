@@ -27,6 +27,8 @@ export interface GuardOptions {
   readonly home?: string;
   /** The command in front of the guard's own, such as a shell that is to be its parent. */
   readonly under?: readonly string[];
+  /** The scope is in the policy file, not on the command line. */
+  readonly fileScope?: boolean;
   /** False: do not wait until it guards. */
   readonly wait?: boolean;
 }
@@ -63,8 +65,7 @@ export class GuardProcess {
       "run",
       "--config",
       this.policyPath,
-      "--scope",
-      options.scope,
+      ...(options.fileScope === true ? [] : ["--scope", options.scope]),
       ...(options.args ?? []),
     ];
     const env = { ...process.env, PLIMSOLL_RUN_DIR: path.join(this.home, "run"), ...options.env };
@@ -83,18 +84,25 @@ export class GuardProcess {
   static async start(context: TestContext, options: GuardOptions): Promise<GuardProcess> {
     const guard = new GuardProcess(context, options);
     context.onTestFinished(async () => {
+      if (options.under !== undefined && guard.end === null) signalIfThere(guard.#startedPid, "SIGKILL");
       guard.child.kill("SIGKILL");
       await within("the guard to be gone", guard.ended);
     });
-    if (options.wait !== false) await guard.logged(/ guarding .* by /);
+    if (options.wait !== false) await guard.logged(/guarding .* by /);
     return guard;
   }
 
-  /** The guard's own pid, also where it was started under a shell. */
+  /** The guard's own pid, also where it was started under another command. */
   get pid(): number {
-    const started = this.audit().findLast((line) => line["event"] === "started");
-    if (started === undefined) throw new Error("the guard has not said that it started");
-    return started["pid"] as number;
+    const pid = this.#startedPid;
+    if (pid === null) throw new Error("the guard has not said that it started");
+    return pid;
+  }
+
+  get #startedPid(): number | null {
+    return (
+      (this.audit().findLast((line) => line["event"] === "started")?.["pid"] as number | undefined) ?? null
+    );
   }
 
   /** Puts another policy in the file's place; SIGHUP makes the guard read it. */
@@ -158,9 +166,18 @@ export class GuardProcess {
   /** Ends it by a signal. @returns how it ended, and how long that took */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<End & { readonly tookMs: number }> {
     const beganMs = performance.now();
-    this.child.kill(signal);
+    if (this.#options.under === undefined) this.child.kill(signal);
+    else process.kill(this.pid, signal);
     const end = await within(`the guard to end by ${signal}`, this.ended);
     return { ...end, tookMs: end.atMs - beganMs };
+  }
+}
+
+function signalIfThere(pid: number | null, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== null) process.kill(pid, signal);
+  } catch {
+    // It went by itself.
   }
 }
 
