@@ -18,7 +18,7 @@ const FILES: Readonly<Record<WorkerName, string>> = {
 const SILENCE_LIMIT_MS = 1000;
 /** One that is starting may take longer: its code has to be read from disk. */
 const START_LIMIT_MS = 15_000;
-const CHECK_MS = 200;
+const CHECK_MS = 250;
 /** Back-off of a worker that fails again and again; forgotten after a minute without a failure. */
 const BACK_OFF_MS = 50;
 const BACK_OFF_LIMIT_MS = 5000;

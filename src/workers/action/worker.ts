@@ -45,7 +45,7 @@ class ActionLane {
       if (this.#climb?.waits !== true) this.#poll.wait(this.#busy ? BUSY_MS : BEAT_MS);
       else this.#poll.wait(0);
       if (!this.#context.alive()) return;
-      clearEvent(this.#context.start.descriptors.actionEvent);
+      if (this.#poll.happened(WAKE) !== 0) clearEvent(this.#context.start.descriptors.actionEvent);
       if ((this.#poll.happened(REPLY) & PollEvent.in) !== 0) this.#commands.takeReplies();
       if (!this.#takeLetters()) return;
       this.#turn();

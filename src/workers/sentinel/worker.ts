@@ -59,7 +59,9 @@ class Sentinel {
       if (!this.#context.alive()) return;
       if (this.#poll.happened(USAGE) !== 0) this.#lineCrossed(wokenUs);
       if (this.#poll.happened(STALL) !== 0) this.#stalled();
-      if (clearEvent(this.#context.start.descriptors.sentinelEvent)) this.#takeOrder(wokenUs);
+      // Asked only when there is something: finding nothing costs an exception.
+      const woken = this.#poll.happened(WAKE) !== 0;
+      if (woken && clearEvent(this.#context.start.descriptors.sentinelEvent)) this.#takeOrder(wokenUs);
       if (!this.#takeLetters()) return this.#close();
     }
   }

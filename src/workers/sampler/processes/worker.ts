@@ -64,9 +64,10 @@ class ProcessSampler {
     for (;;) {
       this.#poll.wait(BEAT_MS);
       if (!this.#context.alive()) return;
-      clearEvent(this.#context.start.descriptors.processesEvent);
+      // Asked only when there is something: finding nothing costs an exception.
+      if (this.#poll.happened(WAKE) !== 0) clearEvent(this.#context.start.descriptors.processesEvent);
       if (!this.#takeLetters()) return this.#walker.close();
-      const ticks = this.#timer.wait();
+      const ticks = this.#poll.happened(TIMER) !== 0 ? this.#timer.wait() : 0;
       const requests = this.#context.board.walkRequests;
       if (ticks > 0 || requests !== this.#requestSeen) {
         this.#requestSeen = requests;
