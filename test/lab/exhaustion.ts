@@ -16,7 +16,11 @@ function exhaustion(swap: VmShape["swap"]): Scenario {
     programs: [
       clerk,
       { name: "hog", args: ["grow", "--from", "24", "--to", "96", "--rate", "8"], at: 1000 },
-      { name: "press", args: ["grow", "--to", "3000", "--rate", "250", "--brink", "8"], at: 1500 },
+      {
+        name: "press",
+        args: ["grow", "--to", "3000", "--rate", "250", "--brink", swap === null ? "8" : "20"],
+        at: 1500,
+      },
     ],
     victim: { name: "hog", which: "all" },
     innocents: ["clerk", "press"],

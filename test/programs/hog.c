@@ -7,7 +7,7 @@
  *              [--jump M] [--brink M]
  *              touch `from` at full speed (to where only `jump` is available on the host), wait, then grow at the rate to
  *              `to`, stopping earlier when only `leave` is available; with --free give all back after T and idle, with
- *              --brink keep M available from then on: take what is more, give back what is less; hold for T (for ever)
+ *              --brink keep M available, swap included, from then on: take what is more, give back what is less; hold for T (for ever)
  *   hog fork   --children N --each M [--pace N/s] [--rate R] [--hold T]   begin N children that grow to M each, hold it for T
  *              and end; as make(1) does, begin no more once one has failed
  *   hog bomb   --children N --each M [--pace N/s]               every process forks on until there are N in all
@@ -49,7 +49,7 @@ struct options {
 
 static const char *own_name;
 static long term_delay_ms;
-static int huge_pages;
+static int huge_pages, count_swap;
 
 static double now_ms(void) {
   struct timespec t;
@@ -89,16 +89,17 @@ static void on_term(int signal_number) {
   _exit(143);
 }
 
-/* What the host has available, MemAvailable of proc_meminfo(5), in MiB. */
+/* What the host has available, MemAvailable of proc_meminfo(5), in MiB; at the brink its free swap counts as well. */
 static double available_mib(void) {
   static int fd = -1;
-  char text[512];
+  char text[2048];
   if (fd < 0) fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
   ssize_t length = pread(fd, text, sizeof text - 1, 0);
   if (length <= 0) return 0;
   text[length] = 0;
   char *at = strstr(text, "MemAvailable:");
-  return at ? atof(at + 13) / 1024 : 0;
+  char *swap = count_swap ? strstr(text, "SwapFree:") : NULL;
+  return ((at ? atof(at + 13) : 0) + (swap ? atof(swap + 9) : 0)) / 1024;
 }
 
 static char *map_bytes(size_t bytes) {
@@ -142,6 +143,7 @@ static void idle(void) {
 static void run_grow(const struct options *o) {
   size_t total = (size_t)(o->to * MIB), first = (size_t)(o->from * MIB);
   if (total < first) total = first;
+  count_swap = o->brink > 0;
   if (o->brink > 0 && mlockall(MCL_CURRENT) < 0) fail("mlockall"); /* its own code must not be evicted first */
   char *at = map_bytes(total + PAGE);
   touch(at, 0, first);
