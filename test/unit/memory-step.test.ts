@@ -78,7 +78,7 @@ describe("a decision", () => {
       lineBytes: 0.05 * TOTAL_BYTES,
       totalBytes: TOTAL_BYTES,
     });
-    expect(made.shortfallBytes).toBe(Math.ceil(0.075 * TOTAL_BYTES - 0.04 * TOTAL_BYTES));
+    expect(made.shortfallBytes).toBe(Math.round(0.075 * TOTAL_BYTES - 0.04 * TOTAL_BYTES));
     // What goes on record as bytes are whole ones.
     for (const bytes of [made.shortfallBytes, made.numbers.lineBytes, made.numbers.recoverBytes])
       expect(Number.isInteger(bytes)).toBe(true);

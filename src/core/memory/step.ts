@@ -4,7 +4,7 @@ import { Mem } from "../samples.ts";
 import type { Ranking } from "../victim/candidate.ts";
 import { rankVictims } from "../victim/rank.ts";
 import { type Decision, firstSignal, isEnding, type Verdict, type Walk } from "./decision.ts";
-import { swapLine } from "./levels.ts";
+import { isUrgent, swapLine, URGENT_SHARE } from "./levels.ts";
 import { memoryLines } from "./lines.ts";
 import { holdersOf, numbersOf, orNull } from "./numbers.ts";
 import type { ActionEnd, MemoryState, StepInput, StepOutput } from "./state.ts";
@@ -137,7 +137,7 @@ function shortfallBytes(state: MemoryState, policy: Policy): number {
   const level = actingLevel(state, policy) ?? "critical";
   const { beginBytes, recoverBytes } = bounds(policy, level, total);
   const available = Math.min(frame[Mem.availableBytes] as number, beginBytes);
-  return Math.max(0, Math.ceil(recoverBytes - available));
+  return Math.max(0, Math.round(recoverBytes - available));
 }
 
 /** Where a level begins and where it ends, in bytes available. */
@@ -160,6 +160,14 @@ function bounds(
 
 function ladderOf(policy: Policy, level: LevelName): readonly Rung[] {
   return policy.memory[level]?.ladder ?? [];
+}
+
+/** A ladder with its deadlines as they are now. */
+function inTime(rungs: readonly Rung[], urgent: boolean): readonly Rung[] {
+  if (!urgent) return rungs;
+  return rungs.map((rung) =>
+    "deadlineMs" in rung ? { ...rung, deadlineMs: rung.deadlineMs * URGENT_SHARE } : rung,
+  );
 }
 
 /** The worst level that stands and whose ladder has an end to it. */
@@ -228,7 +236,7 @@ function decision(
     verdict,
     numbers: numbersFor(state, frame, policy, level),
     shortfallBytes: shortfall,
-    rungs: ladderOf(policy, level),
+    rungs: inTime(ladderOf(policy, level), isUrgent(state.rates, policy)),
     victim: verdict === "end" ? (candidates[0] ?? null) : null,
     candidates,
     sparing: ranking?.sparing ?? null,

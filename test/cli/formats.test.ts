@@ -1,0 +1,159 @@
+/** docs/formats.md against what the guard really writes and prints: nothing may occur that is not documented. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { decisionLine } from "../../src/core/audit/line.ts";
+import type { Decision } from "../../src/core/memory/decision.ts";
+import { MEMORY_COLUMNS, PROCESS_COLUMNS } from "../../src/core/samples.ts";
+import { rankVictims } from "../../src/core/victim/rank.ts";
+import { TestCgroup } from "../support/cgroup.ts";
+import { BIN, GuardProcess } from "../support/guard.ts";
+import { memoryCgroups, need, root } from "../support/needs.ts";
+import { ask, MiB, rows } from "../support/victim-host.ts";
+
+const TEXT = readFileSync(new URL("../../docs/formats.md", import.meta.url), "utf8");
+
+interface Row {
+  readonly field: string;
+  readonly type: string;
+}
+
+/** The rows of the table under a heading, up to the next heading. */
+function tableUnder(heading: string): Row[] {
+  const section = TEXT.split(/^#+ /m).find((each) => each.startsWith(`${heading}\n`));
+  if (section === undefined) throw new Error(`docs/formats.md has no heading "${heading}"`);
+  return [...section.matchAll(/^\| `([^`]+)` \| ([^|]+?) \|/gm)].map(([, field, type]) => {
+    return { field: field as string, type: type as string };
+  });
+}
+
+function typeOf(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+}
+
+/** All paths in a value with their types: `a.b[].c`. */
+function pathsOf(value: unknown, at = ""): Row[] {
+  const own = at === "" ? [] : [{ field: at, type: typeOf(value) }];
+  if (Array.isArray(value)) return [...own, ...value.flatMap((each) => pathsOf(each, `${at}[]`))];
+  if (typeof value !== "object" || value === null) return own;
+  const parts = Object.entries(value).flatMap(([key, each]) =>
+    pathsOf(each, at === "" ? key : `${at}.${key}`),
+  );
+  return [...own, ...parts];
+}
+
+/** Whether a documented field stands for a path; `*` is any name. */
+function standsFor(field: string, path: string): boolean {
+  const pattern = field
+    .split("*")
+    .map((part) => part.replace(/[.[\]]/g, "\\$&"))
+    .join("[^.]+");
+  return new RegExp(`^${pattern}$`).test(path);
+}
+
+/** What occurs in a value and is not documented, or not as of that type. */
+function undocumented(value: unknown, table: readonly Row[]): string[] {
+  return pathsOf(value)
+    .filter(({ field, type }) => {
+      // Elements of arrays, and objects that are there for their parts.
+      if (
+        field.endsWith("[]") ||
+        (type === "object" && table.some((row) => row.field.startsWith(`${field}.`)))
+      )
+        return false;
+      if (type === "object" && table.some((row) => standsFor(row.field.replace(/\.[^.]+$/, ""), field)))
+        return false;
+      return !table.some((row) => standsFor(row.field, field) && row.type.includes(type));
+    })
+    .map(({ field, type }) => `${field}: ${type}`);
+}
+
+function undocumentedInLine(line: Record<string, unknown>): string[] {
+  const numbers = "numbers" in line ? tableUnder("Numbers") : [];
+  return undocumented(line, [...tableUnder(`Event \`${String(line["event"])}\``), ...numbers]);
+}
+
+test("the examples hold to their own tables, one at least an event", () => {
+  const examples = [...TEXT.matchAll(/^```json\n(.*)\n```$/gm)].map(([, json]) => {
+    return JSON.parse(json as string) as Record<string, unknown>;
+  });
+  for (const line of examples) expect(undocumentedInLine(line)).toEqual([]);
+  const headings = [...TEXT.matchAll(/^### Event `(.+)`$/gm)].map(([, event]) => event);
+  expect([...new Set(examples.map((line) => line["event"]))].toSorted()).toEqual(headings.toSorted());
+});
+
+test("the check itself finds what is not documented", () => {
+  const line = { event: "stopped", time: "", reason: 5, uptimeMs: 1, surprise: { deep: [1] } };
+  expect(undocumentedInLine(line)).toEqual(["reason: number", "surprise: object", "surprise.deep: array"]);
+});
+
+test("the columns of the rings are documented in their order, with their types", () => {
+  const ofColumns = (columns: readonly { name: string; type: string }[]): Row[] =>
+    columns.map(({ name, type }) => ({ field: name, type }));
+  expect(tableUnder("Memory columns")).toEqual(ofColumns(MEMORY_COLUMNS));
+  expect(tableUnder("Process columns")).toEqual(ofColumns(PROCESS_COLUMNS));
+});
+
+test("every field of the doctor's JSON is documented", () => {
+  const text = execFileSync(process.execPath, [BIN, "doctor", "--json"], { encoding: "utf8" });
+  expect(undocumented(JSON.parse(text), tableUnder("Doctor"))).toEqual([]);
+});
+
+test("every field of a group's decision is documented", () => {
+  const crowd = rows(5000, 40, () => {
+    return { processGroup: 5000, session: 5000, anonBytes: 100 * MiB, grownBytes: 100 * MiB, ageSeconds: 30 };
+  });
+  const { candidates, excluded } = rankVictims(ask(crowd));
+  expect(candidates[0]?.kind).toBe("process-group");
+  const decision = { id: "a", level: "critical", verdict: "end", dryRun: false, ahead: false } as const;
+  const rest = {
+    number: 1,
+    atUs: 1,
+    shortfallBytes: 1,
+    rungs: [],
+    sparing: null,
+    victim: candidates[0] ?? null,
+  };
+  const numbers = {} as Decision["numbers"];
+  const made: Decision = { ...decision, ...rest, numbers, candidates, excluded };
+  const identity = (pid: number, startTicks: number) => ({
+    pid,
+    startTicks,
+    name: "x",
+    commandLine: "x",
+    uid: 0,
+    cgroup: "/",
+  });
+  expect(undocumentedInLine(decisionLine(made, 0, null, identity))).toEqual([]);
+});
+
+test("every field that occurs in a real audit log, and in a real status, is documented", async (context) => {
+  need(context, root, memoryCgroups);
+  const cgroup = TestCgroup.memory(context, 400);
+  const guard = await GuardProcess.start(context, {
+    scope: cgroup.scope,
+    policy: '[memory.warning]\nladder = [{ action = "command", run = "true", deadline = "1s" }]\n',
+    env: { PLIMSOLL_ALLOW_FAULTS: "1" },
+  });
+  await guard.ask({ ask: "fault", worker: "processes", kind: "throw" });
+  await guard.recorded("a gap", ({ event }) => event === "gap");
+  const hog = await cgroup.start(context, "grow", ["--from", "20", "--to", "1000", "--rate", "200"]);
+  hog.go();
+  await guard.decision("ended");
+  await guard.decision("noted");
+  const status = await guard.ask({ ask: "status" });
+  guard.writePolicy("");
+  guard.child.kill("SIGHUP");
+  await guard.recorded("the new policy", ({ event }) => event === "policy-reloaded");
+  guard.writePolicy("nonsense = 1");
+  guard.child.kill("SIGHUP");
+  await guard.recorded("the refusal", ({ event }) => event === "policy-refused");
+  expect((await guard.stop()).code).toBe(0);
+  const lines = guard.audit();
+  const events = new Set(lines.map(({ event }) => event as string));
+  for (const event of ["started", "stopped", "level", "decision", "gap", "policy-reloaded", "policy-refused"])
+    expect(events).toContain(event);
+  for (const line of lines) expect(undocumentedInLine(line)).toEqual([]);
+  expect(undocumented(status, tableUnder("Status"))).toEqual([]);
+  expect(status["lastAction"]).not.toBeNull();
+});
