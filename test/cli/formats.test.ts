@@ -79,7 +79,7 @@ test("the examples hold to their own tables, one at least an event", () => {
   });
   for (const line of examples) expect(undocumentedInLine(line)).toEqual([]);
   const headings = [...TEXT.matchAll(/^### Event `(.+)`$/gm)].map(([, event]) => event);
-  expect([...new Set(examples.map((line) => line["event"]))].toSorted()).toEqual(headings.toSorted());
+  expect(new Set(examples.map((line) => line["event"]))).toEqual(new Set(headings));
 });
 
 test("the check itself finds what is not documented", () => {

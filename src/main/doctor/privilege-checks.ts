@@ -9,7 +9,7 @@ import { type Check, codeOf, good, limited, type Subject } from "./check.ts";
 import { textOf, visiblePids } from "./files.ts";
 
 /** What the guard uses of capabilities(7): the bit, and what is lost without. */
-export const CAPABILITIES = [
+const CAPABILITIES = [
   { name: "CAP_KILL", bit: Capability.kill, without: "only processes of the same user can be ended" },
   {
     name: "CAP_IPC_LOCK",
