@@ -8,8 +8,8 @@ import type { PressureRates } from "./rates.ts";
 const SWAP_RECOVER_FACTOR = 1.2;
 /** Thrashing ends when its rates have fallen to this share of their lines, or memory is back by the inverse. */
 const THRASHING_END_SHARE = 0.5;
-/** Under stall, a level has to last only this share of its time. */
-const URGENT_SHARE = 0.25;
+/** Under stall, a level has to last only this share of its time, and a rung's deadline is this share of it. */
+export const URGENT_SHARE = 0.25;
 
 /** The levels of memory, worst last, kept up with every sample. */
 export class MemoryLevels {
@@ -21,7 +21,7 @@ export class MemoryLevels {
 
   update(frame: Float64Array, policy: Policy, fill: FillRate, rates: PressureRates): void {
     this.changes.length = 0;
-    const urgent = rates.stallShare > policy.memory.urgentStallShare;
+    const urgent = isUrgent(rates, policy);
     this.#updateHeadroom("warning", policy.memory.warning, frame, fill, urgent);
     this.#updateHeadroom("critical", policy.memory.critical, frame, fill, urgent);
     this.#updateThrashing(frame, policy, rates);
@@ -80,6 +80,11 @@ export class MemoryLevels {
     const change = this[name].update(timeUs, begins, ends, forUs);
     if (change !== null) this.changes.push({ level: name, change });
   }
+}
+
+/** Work stalls on memory: times are shorter, though it makes no level by itself. */
+export function isUrgent(rates: PressureRates, policy: Policy): boolean {
+  return rates.stallShare > policy.memory.urgentStallShare;
 }
 
 /** The line on free swap in bytes; null when the level does not look at swap, or there is none. */
