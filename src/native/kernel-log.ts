@@ -26,15 +26,18 @@ export class KernelLog {
     return new KernelLog(descriptor);
   }
 
-  /** One line, without its newline. Control characters become spaces. */
+  /**
+   * One line, without its newline. Control characters become spaces. With the newline that is put after it the kernel
+   * takes the record for finished; without, no reader would see it before the next one comes (printk_ringbuffer.c).
+   */
   write(priority: number, line: string): SystemError | null {
     // oxlint-disable-next-line no-control-regex
     const text = Buffer.from(
-      `<${FACILITY_DAEMON | priority}>plimsoll: ${line.replace(/[\x00-\x1f\x7f]/g, " ")}`,
+      `<${FACILITY_DAEMON | priority}>plimsoll: ${line.replace(/[\x00-\x1f\x7f]/g, " ")}\n`,
     );
     const cut =
       text.length > LINE_LIMIT_BYTES
-        ? Buffer.concat([text.subarray(0, LINE_LIMIT_BYTES - 3), Buffer.from("...")])
+        ? Buffer.concat([text.subarray(0, LINE_LIMIT_BYTES - 4), Buffer.from("...\n")])
         : text;
     const result = libc.write([this.#descriptor, cut, cut.length]);
     return result.value === -1 ? systemError("write to the kernel log", result) : null;
