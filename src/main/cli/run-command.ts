@@ -79,6 +79,8 @@ async function run(options: RunOptions): Promise<void> {
     process.stdout.write(summary(last, reason));
   } catch (error) {
     await guard.stop("failed to start");
+    // After the error was told: a thread that is blocked in the kernel would keep the process.
+    setImmediate(() => process.exit());
     throw error;
   }
   // What is left may be a thread that is blocked in the kernel; nothing waits for it.

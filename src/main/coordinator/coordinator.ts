@@ -25,12 +25,13 @@ import { Timer } from "../../native/timer.ts";
 import { monotonicUs } from "../../workers/common/clock.ts";
 import type { HostRoots } from "../../workers/common/roots.ts";
 import type { SharedDescriptors, WorkerStart } from "../../workers/common/worker.ts";
+import { openForAppending } from "../../workers/recorder/audit-log.ts";
 import { openMemoryReader } from "../../workers/sampler/memory/open-reader.ts";
 import { Crew } from "./crew.ts";
 import { HelperProcess } from "./helper-process.ts";
 import { Latencies } from "./latencies.ts";
 import type { Log } from "./log.ts";
-import { ownDirectory, type Places } from "./places.ts";
+import { makeDirectory, ownDirectory, type Places } from "./places.ts";
 import { protectOurselves } from "./self-protection.ts";
 import { StatusServer } from "./status-server.ts";
 import { Unfinished } from "./unfinished.ts";
@@ -219,8 +220,8 @@ export class Guard {
   #openAudit(): string | null {
     const wished = this.#policy.record.auditPath ?? this.#options.places.auditPath;
     try {
-      fs.mkdirSync(path.dirname(wished), { recursive: true, mode: 0o750 });
-      fs.closeSync(fs.openSync(wished, "a", 0o640));
+      makeDirectory(path.dirname(wished), 0o750);
+      fs.closeSync(openForAppending(wished));
       return wished;
     } catch (error) {
       this.#options.log.error(

@@ -44,11 +44,29 @@ export function placesFor(scope: string, uid: number, environment: NodeJS.Proces
 }
 
 /**
+ * Makes a directory and what it lies in; one that is there already is left as it is. Not by mkdirSync's `recursive`,
+ * which tries for ever where the kernel says ENOENT below a directory that is there (/proc).
+ * @throws as fs.mkdirSync does
+ */
+export function makeDirectory(directory: string, mode: number): void {
+  try {
+    fs.mkdirSync(directory, mode);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    const parent = path.dirname(directory);
+    if (code !== "ENOENT" || parent === directory) throw error;
+    makeDirectory(parent, mode);
+    fs.mkdirSync(directory, mode);
+  }
+}
+
+/**
  * Makes a directory that only its owner may enter.
  * @throws Error when it is somebody else's or open to others: in /tmp another could have laid it there
  */
 export function ownDirectory(directory: string, uid: number): void {
-  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory, 0o700);
   const facts = fs.lstatSync(directory);
   if (!facts.isDirectory() || facts.uid !== uid || (facts.mode & 0o022) !== 0) {
     throw new Error(

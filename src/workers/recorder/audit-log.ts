@@ -21,7 +21,7 @@ export class AuditLog {
   constructor(path: string, limitBytes: number) {
     this.#path = path;
     this.#limitBytes = limitBytes;
-    this.#descriptor = open(path);
+    this.#descriptor = openForAppending(path);
     this.#sizeBytes = fs.fstatSync(this.#descriptor).size;
     this.#endTornLine();
   }
@@ -81,7 +81,7 @@ export class AuditLog {
   #rotate(): void {
     fs.renameSync(this.#path, `${this.#path}.1`);
     fs.closeSync(this.#descriptor);
-    this.#descriptor = open(this.#path);
+    this.#descriptor = openForAppending(this.#path);
     this.#sizeBytes = 0;
   }
 
@@ -96,7 +96,12 @@ export class AuditLog {
   }
 }
 
-function open(path: string): number {
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = fs.constants;
-  return fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o640);
+/**
+ * Opens an audit log, made when it is not there. No symbolic link is followed: another could have laid it there. A pipe
+ * without a reader is refused rather than waited for.
+ * @throws as fs.openSync does
+ */
+export function openForAppending(path: string): number {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+  return fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o640);
 }
