@@ -21,6 +21,8 @@ export interface GuardOptions {
   readonly policy?: string;
   /** More keys of [record]. Nothing goes to the kernel log unless it says so. */
   readonly record?: string;
+  /** Where the audit log is, when not in the home. */
+  readonly auditPath?: string;
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   /** Where policy, audit log, lock and socket are; a new directory when not given. */
@@ -55,7 +57,7 @@ export class GuardProcess {
   private constructor(context: TestContext, options: GuardOptions) {
     this.#options = options;
     this.home = options.home ?? testDirectory(context);
-    this.auditPath = path.join(this.home, "audit.jsonl");
+    this.auditPath = options.auditPath ?? path.join(this.home, "audit.jsonl");
     this.policyPath = path.join(this.home, "policy.toml");
     this.writePolicy(options.policy ?? "");
     const command = [

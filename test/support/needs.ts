@@ -1,4 +1,7 @@
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import type { TestContext } from "vitest";
 import { findMemoryHierarchy } from "../../src/workers/common/cgroup-path.ts";
 
@@ -51,6 +54,20 @@ export const lowerOomScore: Need = () => {
     return null;
   } catch (error) {
     return `needs CAP_SYS_RESOURCE to set oom_score_adj to -1000: ${(error as Error).message}`;
+  }
+};
+
+/** Small file systems of our own, to fill them up. */
+export const mounts: Need = () => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "plimsoll-test-"));
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "plimsoll-test", directory], { stdio: "pipe" });
+    execFileSync("umount", [directory], { stdio: "pipe" });
+    return null;
+  } catch (error) {
+    return `needs to mount a tmpfs: ${(error as Error).message.trim()}`;
+  } finally {
+    fs.rmdirSync(directory);
   }
 };
 
