@@ -1,7 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import type { TestContext } from "vitest";
 import { findMemoryHierarchy } from "../../src/workers/common/cgroup-path.ts";
 
@@ -69,6 +70,15 @@ export const mounts: Need = () => {
   } finally {
     fs.rmdirSync(directory);
   }
+};
+
+/** An ordinary user (65534) who can run what was built: the folders above it may be entered by all. */
+export const otherUser: Need = () => {
+  const program = fileURLToPath(new URL("../../dist/src/main/cli/bin.js", import.meta.url));
+  const args = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, program, "--version"];
+  const { status, error, stderr } = spawnSync("setpriv", args, { encoding: "utf8", cwd: "/" });
+  if (status === 0) return null;
+  return `needs another user who can run the build (setpriv): ${(error?.message ?? stderr).split("\n")[0]}`;
 };
 
 function canMakeDirectory(parent: string, what: string): string | null {
