@@ -11,6 +11,7 @@ import { openTarget } from "../common/target.ts";
 import { BEAT_MS, WorkerContext } from "../common/worker.ts";
 import type { MemoryReader } from "../sampler/memory/memory-reader.ts";
 import { openMemoryReader } from "../sampler/memory/open-reader.ts";
+import { sightOf } from "../sampler/memory/returning-reader.ts";
 import { stallTrigger, type Trigger, usageTrigger } from "./triggers.ts";
 
 const WAKE = 0;
@@ -116,6 +117,8 @@ class Sentinel {
   #lineCrossed(wokenUs: number): void {
     clearEvent((this.#usage as Trigger).descriptor);
     this.#reader.read(this.#frame);
+    // The kernel's last word on a cgroup that was removed: one that takes its name is to be asked about anew.
+    if (sightOf(this.#frame) === "gone") this.#thresholdBytes = Number.NaN;
     const availableBytes = this.#frame[Mem.availableBytes] as number;
     const { immediate, lineBytes } = this.#order;
     if (immediate && this.#pidfd !== NO_PIDFD && availableBytes < lineBytes) {
