@@ -9,11 +9,14 @@ import { Targets } from "../../src/workers/action/targets.ts";
 import { HOST_ROOTS } from "../../src/workers/common/roots.ts";
 import { openTarget } from "../../src/workers/common/target.ts";
 import { TestCgroup } from "../support/cgroup.ts";
-import { GuardProcess, type Line } from "../support/guard.ts";
-import { lowerOomScore, memoryCgroups, need, nextPid, root } from "../support/needs.ts";
+import { GuardProcess, type Line, testDirectory } from "../support/guard.ts";
+import { lowerOomScore, memoryCgroups, need, nextPid, otherUser, root } from "../support/needs.ts";
 import { isAlive, startTicksOf } from "../support/processes.ts";
 import { programFile } from "../support/program.ts";
 import { waitFor } from "../support/wait.ts";
+
+/** An ordinary user. */
+const NOBODY = 65534;
 
 /** Critical as soon as less than so much is available, so that who is big need not be near the limit. */
 function critical(available: string, rest = ""): string {
@@ -66,6 +69,44 @@ describe("the guard itself and its ancestors, the biggest in their own scope", (
     );
     expect((await guard.stop()).code).toBe(0);
   });
+});
+
+test("a guard of an ordinary user ends its user's hog, and says that it cannot end the others'", async (context) => {
+  need(context, root, memoryCgroups, otherUser);
+  const cgroup = TestCgroup.memory(context, 400);
+  const home = testDirectory(context);
+  fs.chownSync(home, NOBODY, NOBODY);
+  const as = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+  const guard = await GuardProcess.start(context, {
+    scope: cgroup.scope,
+    policy: critical("150MiB"),
+    home,
+    under: ["env", "-C", "/", ...as],
+  });
+  // The bigger one, and the one that grew more, is root's.
+  const roots = await cgroup.start(context, "grow", ["--from", "120"]);
+  await roots.said("ready");
+  const own = await cgroup.run(context, [
+    ...as,
+    process.execPath,
+    programFile("grow"),
+    "--to",
+    "120",
+    "--rate",
+    "200",
+  ]);
+  await own.said("ready");
+  own.go();
+  expect(await own.ended).toMatchObject({ signal: "SIGTERM" });
+  const line = await guard.decision("ended");
+  expect((line["candidates"] as Line[]).map((each) => each["pid"])).toEqual([own.pid]);
+  expect(roots.end).toBeNull();
+  expect(cgroup.oomKills).toBe(0);
+  await guard.recorded(
+    "what it cannot do",
+    (each) => each["event"] === "limited" && /process/.test(each["what"] as string),
+  );
+  expect((await guard.stop()).code).toBe(0);
 });
 
 test("a process of oom_score_adj -1000 is let be, however it grows", async (context) => {

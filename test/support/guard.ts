@@ -110,7 +110,7 @@ export class GuardProcess {
   /** Puts another policy in the file's place; SIGHUP makes the guard read it. */
   writePolicy(policy: string): void {
     const record = `[record]\naudit = "${this.auditPath}"\n${this.#options.record ?? "kmsg = false"}\n`;
-    fs.writeFileSync(this.policyPath, `${policy}\n${record}`, { mode: 0o600 });
+    fs.writeFileSync(this.policyPath, `${policy}\n${record}`, { mode: 0o644 });
   }
 
   /** Waits for a line on stderr. */
