@@ -166,7 +166,8 @@ describe("thrashing", () => {
   test("needs all three at once: low memory, pages moved, everybody stalled", () => {
     fc.assert(
       fc.property(fc.boolean(), fc.boolean(), fc.boolean(), (low, moving, stalled) => {
-        const { levels } = play(thrash(low ? 0.12 : 0.4, moving ? 2000 : 100, stalled ? 0.5 : 0.05));
+        const { levels, changes } = play(thrash(low ? 0.12 : 0.4, moving ? 2000 : 100, stalled ? 0.5 : 0.05));
+        expect(changes).toHaveLength(low && moving && stalled ? 1 : 0);
         expect(levels.thrashing.stands).toBe(low && moving && stalled);
         // Swap is free: no level on headroom stands.
         expect(levels.worst).toBe(low && moving && stalled ? "thrashing" : null);
