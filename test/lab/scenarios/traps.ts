@@ -65,14 +65,14 @@ export const traps: readonly Scenario[] = [
   {
     name: "swap-runs-out",
     story: "A leak of 60 MiB/s eats memory and then swap: it is to be ended before both are gone.",
-    vm: { memory: "512M", swap: "1G", cgroup: "v2" },
+    vm: { memory: "512M", swap: "512M", cgroup: "v2" },
     programs: [
       database("postgres", 120),
       clerk,
-      { name: "leaky", args: ["grow", "--from", "700", "--to", "3000", "--rate", "60"], at: 1500 },
+      { name: "leaky", args: ["grow", "--from", "400", "--to", "3000", "--rate", "60"], at: 1500 },
     ],
     victim: { name: "leaky", which: "all" },
     innocents: ["postgres", "clerk"],
-    lastMs: 30_000,
+    lastMs: 45_000,
   },
 ];
