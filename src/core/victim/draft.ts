@@ -27,13 +27,25 @@ export type Unscored = Omit<Load, "ageSeconds"> &
 
 /** Scores a candidate and keeps it if it is among the best. */
 export function keepBest(best: Draft[], unscored: Unscored, snapshot: Snapshot): void {
-  const { kind, id, leader } = unscored;
+  const { kind, id, leader, recoverableBytes, grownBytes, oomScoreAdj, preference, count, collective } =
+    unscored;
   const { scale } = snapshot;
-  const { pid, startTicks } = snapshot.rows[leader] as { pid: number; startTicks: number };
   const ageSeconds = Math.max(0, scale.nowTicks - unscored.oldestTicks) / scale.ticksPerSecond;
-  const load: Load = { ...unscored, ageSeconds };
+  const load: Load = {
+    recoverableBytes,
+    grownBytes,
+    ageSeconds,
+    oomScoreAdj,
+    preference,
+    count,
+    collective,
+  };
   const parts = scoreParts(load, scale);
-  const draft: Draft = { kind, id, leader, pid, startTicks, load, score: scoreOf(parts), parts };
+  const score = scoreOf(parts);
+  // Most are not among the best: they are not to cost more than their score.
+  if (best.length === BEST_COUNT && score < (best[BEST_COUNT - 1] as Draft).score) return;
+  const { pid, startTicks } = snapshot.rows[leader] as { pid: number; startTicks: number };
+  const draft: Draft = { kind, id, leader, pid, startTicks, load, score, parts };
   let place = best.length;
   while (place > 0 && compareDrafts(draft, best[place - 1] as Draft) < 0) place--;
   if (place === BEST_COUNT) return;

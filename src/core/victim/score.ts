@@ -24,6 +24,7 @@ const Weight = {
 
 /** The age from which on a process is simply old. */
 const AGE_OLD_SECONDS = 30 * 24 * 3600;
+const LOG_AGE_OLD = Math.log1p(AGE_OLD_SECONDS);
 
 /** What is known of a candidate, process or group. */
 export interface Load {
@@ -45,8 +46,10 @@ export function scoreParts(load: Load, scale: Scale): ScoreParts {
   const covered = Math.min(1, load.recoverableBytes / scale.shortfallBytes);
   const size = Math.sqrt(Math.min(1, load.recoverableBytes / scale.totalBytes));
   const adj = load.oomScoreAdj / 1000;
-  const old = Math.log1p(Math.min(load.ageSeconds, AGE_OLD_SECONDS)) / Math.log1p(AGE_OLD_SECONDS);
-  const price = (load.collective ? Weight.collective : 0) + Weight.doubling * Math.log2(load.count);
+  const old = Math.log1p(Math.min(load.ageSeconds, AGE_OLD_SECONDS)) / LOG_AGE_OLD;
+  // Nearly every candidate is a single process: its logarithm is known.
+  const doublings = load.count === 1 ? 0 : Math.log2(load.count);
+  const price = (load.collective ? Weight.collective : 0) + Weight.doubling * doublings;
   return {
     recovers: Weight.covers * covered + Weight.size * size,
     growth: Weight.growth * Math.min(1, load.grownBytes / scale.growthBytes),

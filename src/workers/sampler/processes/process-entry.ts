@@ -22,6 +22,7 @@ const statusLines = new KeyedLines(STATUS_KEYS.map((key) => ({ key, scale: 1024 
 export class ProcessEntry {
   readonly pid: number;
   readonly #directory: string;
+  readonly #statPath: string;
   #statDescriptor = NOT_OPEN;
   #statusDescriptor = NOT_OPEN;
   readonly #nameBytes = new Uint8Array(NAME_BYTES);
@@ -54,6 +55,7 @@ export class ProcessEntry {
   constructor(procRoot: string, pid: number) {
     this.pid = pid;
     this.#directory = `${procRoot}/${pid}/`;
+    this.#statPath = this.path("stat");
   }
 
   path(file: string): string {
@@ -66,9 +68,9 @@ export class ProcessEntry {
    * @returns false when the process is gone
    */
   readStat(out: Float64Array, at: number, hold: boolean): boolean {
-    if (this.#statDescriptor === NOT_OPEN && hold) this.#statDescriptor = openOrNot(this.path("stat"));
+    if (this.#statDescriptor === NOT_OPEN && hold) this.#statDescriptor = openOrNot(this.#statPath);
     const length =
-      this.#statDescriptor === NOT_OPEN ? readOnce(this.path("stat")) : readHeld(this.#statDescriptor);
+      this.#statDescriptor === NOT_OPEN ? readOnce(this.#statPath) : readHeld(this.#statDescriptor);
     if (length <= 0 || !parseProcessStat(bytes, length, out, at)) return false;
     this.#takeName(length);
     return true;
