@@ -51,7 +51,8 @@ export class Climb {
     this.decision = decision;
     this.#tools = tools;
     this.#targets = new Targets(tools.roots, decision.victim, process.pid);
-    this.#beganUs = decision.atUs;
+    // Ahead of the analysis it began when the sentinel woke, after the sample that the decision was made from.
+    this.#beganUs = decision.ahead ? tools.orders.readStrike().wokenUs : decision.atUs;
   }
 
   /** How it ended, once it has. */
@@ -196,8 +197,7 @@ export class Climb {
     const strike = this.#tools.orders.readStrike();
     if (strike.pidfd >= 0) this.#targets.adopt(strike.pidfd);
     this.#firstSignalUs = strike.signalledUs;
-    const crossedUs = this.decision.ahead ? strike.wokenUs : this.#beganUs;
-    this.#crossingToSignalUs = strike.signalledUs - crossedUs;
+    this.#crossingToSignalUs = strike.signalledUs - this.#beganUs;
     const what = this.#signalName(signalOf(rung));
     const took = strike.signalledUs - strike.wokenUs;
     const result =
