@@ -35,7 +35,7 @@ export class Unfinished {
         return this.#underWay === null ? [] : [{ type: "act", decision: this.#underWay }];
       case "analysis":
         // Nothing is under way whose end could still come: what the order board says is a dead life's.
-        return this.#underWay === null
+        return this.#underWay === null && !unread.some((letter) => letter.type === "end")
           ? [{ type: "end", end: { id: NO_ACTION, outcome: "unknown", victim: null, atUs: monotonicUs() } }]
           : [];
       case "recorder":

@@ -8,7 +8,6 @@ import { RingReader } from "../../core/ring/reader.ts";
 import { MEMORY_COLUMNS, Mem } from "../../core/samples.ts";
 import { Gauge } from "../../core/shared/board.ts";
 import { OrderBoard, StrikeState } from "../../core/shared/order.ts";
-import { closeDescriptor } from "../../native/descriptor.ts";
 import { raiseEvent } from "../../native/event.ts";
 import { BEAT_MS, NO_ACTION, WorkerContext } from "../common/worker.ts";
 
@@ -95,8 +94,8 @@ class Analysis {
 
   /** The sentinel acted on a standing order whose reasons an earlier life of this thread took with it. */
   #tellLostStrike(): void {
-    const { pidfd, signal, errno } = this.#orders.readStrike();
-    if (pidfd >= 0) closeDescriptor(pidfd);
+    // Its pidfd stays open: whether it was handed on is not known, and its number may be another's by now.
+    const { signal, errno } = this.#orders.readStrike();
     const what = `signal ${signal} went out by a standing order (errno ${errno}); whom it was for and why is lost`;
     const why = "the analysis failed at that time";
     this.#context.log("warn", `${what}: ${why}`);
@@ -107,7 +106,8 @@ class Analysis {
     const output = step(this.#state, input, this.#policy);
     const board = this.#context.board;
     const worst = this.#state.levels.worst;
-    board.worstLevel = worst === null ? 0 : LEVEL_NUMBER[worst];
+    // A new life knows of no level before its first sample; the action lane may be acting on what the last one saw.
+    if (this.#state.frame !== null) board.worstLevel = worst === null ? 0 : LEVEL_NUMBER[worst];
     for (const change of output.changes) this.#context.send("recorder", { type: "level", change });
     for (const decision of output.decisions) this.#give(decision);
     if (output.standing !== undefined) this.#giveStanding();
@@ -173,7 +173,10 @@ class Analysis {
     if (this.#orders.state !== StrikeState.struck || this.#state.inFlight !== null) return;
     const { number, availableBytes } = this.#orders.readStrike();
     const decision = acceptStanding(this.#state, number, availableBytes, this.#policy);
-    if (decision !== null) this.#announce(decision);
+    if (decision === null) return;
+    // The sentinel saw the line crossed before any sample did; the action lane must not take the level for ended.
+    this.#context.board.worstLevel = LEVEL_NUMBER.critical;
+    this.#announce(decision);
   }
 
   #giveStanding(): void {
