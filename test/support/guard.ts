@@ -90,14 +90,19 @@ export class GuardProcess {
       guard.child.kill("SIGKILL");
       await within("the guard to be gone", guard.ended);
     });
-    if (options.wait !== false) await guard.logged(/guarding .* by /);
+    context.onTestFailed(() => {
+      process.stderr.write(`the guard of ${options.scope} said:\n${guard.stderr}`);
+    });
+    if (options.wait === false) return guard;
+    await guard.logged(/guarding .* by /);
+    if (options.under !== undefined) await guard.recorded("its start", (line) => line["event"] === "started");
     return guard;
   }
 
   /** The guard's own pid, also where it was started under another command. */
   get pid(): number {
-    const pid = this.#startedPid;
-    if (pid === null) throw new Error("the guard has not said that it started");
+    const pid = this.#options.under === undefined ? this.child.pid : this.#startedPid;
+    if (pid === undefined || pid === null) throw new Error("the guard has not said that it started");
     return pid;
   }
 
