@@ -71,7 +71,8 @@ function absent(value: number): number | null {
   return Number.isNaN(value) ? null : value;
 }
 
-function emptyRow(): MutableProcessRow {
+/** A process of which nothing is known yet. */
+export function emptyRow(): MutableProcessRow {
   return {
     pid: 0,
     startTicks: 0,

@@ -8,7 +8,7 @@ export type WorkerName = (typeof WORKER_NAMES)[number];
 
 const WORDS_PER_LINE = 16;
 /** Words of a worker's line. */
-const Word = { heartbeatMs: 0, epoch: 1, mail: 2, ready: 3, fault: 4, mailTaken: 5 } as const;
+const Word = { heartbeatMs: 0, epoch: 1, mail: 2, ready: 3, fault: 4, mailTaken: 5, threadId: 6 } as const;
 /** Lines after the workers'. */
 const SharedLine = { doorbell: 0, walkInterval: 1, walkRequest: 2, worstLevel: 3, count: 4 } as const;
 const INTS = (WORKER_NAMES.length + SharedLine.count) * WORDS_PER_LINE;
@@ -59,9 +59,18 @@ export class Board {
 
   /** Milliseconds since the worker said so. */
   silentMs(worker: WorkerName, nowMs: number): number {
-    return (
-      ((nowMs & 0x7fffffff) - Atomics.load(this.#words, this.#at(worker, Word.heartbeatMs))) & 0x7fffffff
-    );
+    const since = (nowMs & 0x7fffffff) - Atomics.load(this.#words, this.#at(worker, Word.heartbeatMs));
+    // It may have said so after the caller looked at the clock: that is not 24 days ago, but just now.
+    return Math.max(0, (since << 1) >> 1);
+  }
+
+  /** The kernel's number of the worker's thread. */
+  setThreadId(worker: WorkerName, threadId: number): void {
+    Atomics.store(this.#words, this.#at(worker, Word.threadId), threadId);
+  }
+
+  threadId(worker: WorkerName): number {
+    return Atomics.load(this.#words, this.#at(worker, Word.threadId));
   }
 
   /** Which life of the worker is the present one; an older one that still runs must stop. */

@@ -32,8 +32,9 @@ import { HelperProcess } from "./helper-process.ts";
 import { Latencies } from "./latencies.ts";
 import type { Log } from "./log.ts";
 import { makeDirectory, ownDirectory, type Places } from "./places.ts";
-import { protectOurselves } from "./self-protection.ts";
+import { protectOurselves, raisePriority } from "./self-protection.ts";
 import { StatusServer } from "./status-server.ts";
+import { ThreadWatch } from "./thread-watch.ts";
 import { Unfinished } from "./unfinished.ts";
 import { type Counts, type GuardStatus, statusOf } from "./status.ts";
 
@@ -96,7 +97,8 @@ export class Guard {
   constructor(options: GuardOptions) {
     this.#options = options;
     this.#policy = options.policy;
-    this.#crew = new Crew(this.board, {
+    const watch = new ThreadWatch(this.board, options.roots.proc, systemUnits().ticksPerSecond);
+    this.#crew = new Crew(this.board, watch, {
       startOf: (name, epoch, mailBefore) => this.#startOf(name, epoch, mailBefore),
       onMessage: (_, message) => this.#take(message),
       onGap: (worker, why, silentMs, restartedAfterMs) => this.#gap(worker, why, silentMs, restartedAfterMs),
@@ -127,10 +129,12 @@ export class Guard {
     this.#auditPath = this.#openAudit();
     this.#helper = new HelperProcess();
     this.#descriptors = this.#openDescriptors(this.#helper);
+    const limitations = raisePriority();
     await this.#crew.start();
     await this.#firstSample();
     this.#record(this.#startedEvent());
-    for (const { what, why } of protectOurselves(roots.proc)) this.#limited(what, why);
+    limitations.push(...protectOurselves(roots.proc));
+    for (const { what, why } of limitations) this.#limited(what, why);
     this.#server = await StatusServer.open(this.#options.places.socketPath, {
       status: () => this.status(),
       fault: this.#options.allowFaults ? (worker, kind) => this.#injectFault(worker, kind) : null,

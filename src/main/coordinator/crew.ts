@@ -3,6 +3,7 @@ import type { Envelope, Message } from "../../core/messages.ts";
 import { type Board, WORKER_NAMES, type WorkerName } from "../../core/shared/board.ts";
 import { monotonicUs } from "../../workers/common/clock.ts";
 import type { WorkerStart } from "../../workers/common/worker.ts";
+import type { ThreadWatch } from "./thread-watch.ts";
 
 /** The built file of each worker, from dist/src/main/coordinator. */
 const FILES: Readonly<Record<WorkerName, string>> = {
@@ -14,10 +15,8 @@ const FILES: Readonly<Record<WorkerName, string>> = {
   recorder: "../../workers/recorder/worker.js",
 };
 
-/** A worker that has been silent for so long is taken for hung. */
-const SILENCE_LIMIT_MS = 1000;
-/** One that is starting may take longer: its code has to be read from disk. */
-const START_LIMIT_MS = 15_000;
+/** All code has to be read from disk first, perhaps on a host that is busy already. */
+const START_LIMIT_MS = 60_000;
 const CHECK_MS = 250;
 /** Back-off of a worker that fails again and again; forgotten after a minute without a failure. */
 const BACK_OFF_MS = 50;
@@ -62,12 +61,14 @@ export class Crew {
   readonly #board: Board;
   readonly #hooks: CrewHooks;
   readonly #members = new Map<WorkerName, Member>();
-  #watch: NodeJS.Timeout | null = null;
+  readonly #watch: ThreadWatch;
+  #timer: NodeJS.Timeout | null = null;
   #lastCheckMs = 0;
   #stopping = false;
 
-  constructor(board: Board, hooks: CrewHooks) {
+  constructor(board: Board, watch: ThreadWatch, hooks: CrewHooks) {
     this.#board = board;
+    this.#watch = watch;
     this.#hooks = hooks;
   }
 
@@ -90,7 +91,7 @@ export class Crew {
     };
     await Promise.race([ready(), failed]);
     this.#lastCheckMs = nowMs();
-    this.#watch = setInterval(() => this.#check(), CHECK_MS);
+    this.#timer = setInterval(() => this.#check(), CHECK_MS);
   }
 
   /** Sends a message to a worker, and wakes it. */
@@ -117,7 +118,7 @@ export class Crew {
   /** Asks all to stop, the recorder last, and ends those that do not within the time. */
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true;
-    if (this.#watch !== null) clearInterval(this.#watch);
+    if (this.#timer !== null) clearInterval(this.#timer);
     const others = WORKER_NAMES.filter((name) => name !== "recorder");
     await this.#stopThese(others, limitMs * 0.7);
     await this.#stopThese(["recorder"], limitMs * 0.3);
@@ -169,18 +170,18 @@ export class Crew {
 
   #check(): void {
     const now = nowMs();
-    const late = now - this.#lastCheckMs > SILENCE_LIMIT_MS / 2;
+    const late = now - this.#lastCheckMs > 2 * CHECK_MS;
     this.#lastCheckMs = now;
     // When this thread itself was held up, the others may have been too: silence says nothing until the next time.
     if (late) return;
     for (const [name, member] of this.#members) {
-      const limitMs = this.#board.isReady(name) ? SILENCE_LIMIT_MS : START_LIMIT_MS;
-      const silentMs = this.#board.silentMs(name, now);
-      if (silentMs > limitMs) this.#failed(name, member, "hung: no sign of life");
+      if (!this.#board.isReady(name) && now - member.startedMs < START_LIMIT_MS) continue;
+      const trouble = this.#watch.trouble(name, now);
+      if (trouble !== null) this.#failed(name, member, trouble.why, trouble.canBeEnded);
     }
   }
 
-  #failed(name: WorkerName, member: Member, why: string): void {
+  #failed(name: WorkerName, member: Member, why: string, canBeEnded = true): void {
     if (this.#stopping || member.replacing || this.#members.get(name) !== member) return;
     member.replacing = true;
     const failedMs = nowMs();
@@ -189,8 +190,8 @@ export class Crew {
     const waitMs = failures === 0 ? 0 : Math.min(BACK_OFF_LIMIT_MS, BACK_OFF_MS * 2 ** failures);
     member.failures = failures + 1;
     member.lastFailureMs = failedMs;
-    // It may be blocked where it cannot be ended: its successor does not wait for that; the epoch keeps them apart.
-    void member.worker.terminate();
+    // Ended inside a native call it would take the process down. It ends itself if it ever returns: its life is over.
+    if (canBeEnded) void member.worker.terminate();
     setTimeout(() => {
       if (this.#stopping) return;
       this.#forgetTaken(name, member);

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import os from "node:os";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { createPipe } from "../../native/pipe.ts";
 
@@ -53,6 +54,8 @@ export class HelperProcess {
       if (!this.#stopped) setTimeout(() => this.#stopped || this.#start(), RESTART_MS).unref();
     });
     child.unref();
+    // Started again it would inherit the guard's raised priority; its commands are to run as anybody's.
+    if (child.pid !== undefined) os.setPriority(child.pid, 0);
     this.#child = child;
   }
 }

@@ -1,7 +1,11 @@
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { Capability, effectiveCapabilities, holds } from "../../workers/common/capabilities.ts";
 import { lockProgramText } from "../../native/memory-lock.ts";
+
+/** What a fork bomb leaves to a thread of this priority is enough. */
+const PRIORITY = os.constants.priority.PRIORITY_HIGHEST;
 
 /** What the guard would like to be for the kernel's OOM killer, most wished first: never a victim, or a late one. */
 const OOM_SCORE_ADJ_WISHES = [-1000, -900, -500, -100];
@@ -10,6 +14,21 @@ const OOM_SCORE_ADJ_WISHES = [-1000, -900, -500, -100];
 export interface Limitation {
   readonly what: string;
   readonly why: string;
+}
+
+/**
+ * Has the scheduler prefer the guard: setpriority(2), for this thread and those that it starts afterwards.
+ * To be called after the helper is started, whose commands are nobody to prefer, and before the workers are.
+ * @returns what could not be done
+ */
+export function raisePriority(): Limitation[] {
+  try {
+    os.setPriority(PRIORITY);
+    return [];
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? String(error);
+    return [{ what: "the guard's priority is not raised: on a busy host it acts late", why }];
+  }
 }
 
 /** Makes the guard hard to kill by accident. @returns what could not be done */

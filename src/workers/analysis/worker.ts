@@ -1,6 +1,7 @@
 import { type Decision, firstSignal } from "../../core/memory/decision.ts";
 import { memoryLines } from "../../core/memory/lines.ts";
 import { type ActionEnd, MemoryState, type StepInput } from "../../core/memory/state.ts";
+import { rehearse } from "../../core/memory/rehearsal.ts";
 import { acceptStanding, revoke, step } from "../../core/memory/step.ts";
 import { WalkReader } from "../../core/memory/walk-from-ring.ts";
 import type { Policy } from "../../core/policy/policy.ts";
@@ -49,6 +50,7 @@ class Analysis {
 
   run(): void {
     const board = this.#context.board;
+    rehearse(this.#policy);
     this.#context.ready();
     for (;;) {
       const rings = board.rings;

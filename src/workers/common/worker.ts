@@ -3,6 +3,7 @@ import type { Envelope, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import type { SharedRing } from "../../core/ring/views.ts";
 import { Board, FaultKind, type WorkerName } from "../../core/shared/board.ts";
+import { threadId } from "../../native/system.ts";
 import { monotonicUs } from "./clock.ts";
 import type { HostRoots } from "./roots.ts";
 
@@ -56,6 +57,7 @@ export class WorkerContext {
     this.start = start;
     this.#mailSeen = start.mailBefore;
     this.board = new Board(start.board);
+    this.board.setThreadId(start.name, threadId());
   }
 
   /** What the coordinator handed to this thread. */

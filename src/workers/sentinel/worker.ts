@@ -38,6 +38,9 @@ class Sentinel {
   #pidfd = NO_PIDFD;
   /** The order that the pidfd is for. */
   #armedNumber = 0;
+  /** The process that it is of. */
+  #armedPid = 0;
+  #armedStartTicks = Number.NaN;
 
   constructor(context: WorkerContext) {
     const { roots, policy, descriptors, order } = context.start;
@@ -88,7 +91,12 @@ class Sentinel {
   #takeOrder(wokenUs: number): void {
     if (!this.#orders.read(this.#order)) return;
     const { number, pid, startTicks, fire } = this.#order;
-    if (number !== this.#armedNumber) {
+    const same = this.#pidfd !== NO_PIDFD && pid === this.#armedPid && startTicks === this.#armedStartTicks;
+    if (same) {
+      // The same process as before: its pidfd goes on meaning it.
+      this.#armedNumber = number;
+      this.#orders.arm(number);
+    } else if (number !== this.#armedNumber) {
       this.#disarm();
       this.#armedNumber = number;
       if (pid > 0) this.#arm(number, pid, startTicks);
@@ -101,6 +109,8 @@ class Sentinel {
     const target = openTarget(this.#context.start.roots.proc, pid, startTicks);
     if (typeof target === "number") {
       this.#pidfd = target;
+      this.#armedPid = pid;
+      this.#armedStartTicks = startTicks;
       this.#orders.arm(number);
     } else {
       this.#orders.refuse(number);

@@ -16,6 +16,8 @@ import { ProcessWalker } from "./walker.ts";
 /** At most this share of the descriptors that the guard may have is held open for processes. */
 const HELD_SHARE = 0.5;
 
+const FIRST_WALKS = 8;
+
 const TIMER = 0;
 const WAKE = 1;
 
@@ -59,7 +61,8 @@ class ProcessSampler {
 
   run(): void {
     this.#setInterval(this.#calmMs);
-    this.#walk();
+    // The first few are slow: what they run is compiled meanwhile.
+    for (let walk = 0; walk < FIRST_WALKS; walk++) this.#walk();
     this.#context.ready();
     for (;;) {
       this.#poll.wait(BEAT_MS);
