@@ -115,13 +115,17 @@ export class Crew {
     for (const name of WORKER_NAMES) this.post(name, message);
   }
 
-  /** Asks all to stop, the recorder last, and ends those that do not within the time. */
+  /**
+   * Asks all to stop and ends those that do not within the time. One after the other, so that each still hears what the
+   * one before it did: a signal that was sent in the last moment goes on record.
+   */
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true;
     if (this.#timer !== null) clearInterval(this.#timer);
-    const others = WORKER_NAMES.filter((name) => name !== "recorder");
-    await this.#stopThese(others, limitMs * 0.7);
-    await this.#stopThese(["recorder"], limitMs * 0.3);
+    await this.#stopThese(["sentinel", "memory", "processes"], limitMs * 0.4);
+    await this.#stopThese(["analysis"], limitMs * 0.2);
+    await this.#stopThese(["action"], limitMs * 0.2);
+    await this.#stopThese(["recorder"], limitMs * 0.2);
   }
 
   async #stopThese(names: readonly WorkerName[], limitMs: number): Promise<void> {

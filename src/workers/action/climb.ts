@@ -100,6 +100,14 @@ export class Climb {
     };
   }
 
+  /** Before a stop: a first signal that the sentinel has sent goes on record; nothing is begun. */
+  noteStrike(): void {
+    const { orders } = this.#tools;
+    if (!Number.isNaN(this.#firstSignalUs) || orders.state !== StrikeState.struck) return;
+    const ending = this.decision.rungs.find((rung) => signalOf(rung) !== 0);
+    if (ending !== undefined && orders.readStrike().number === this.decision.number) this.#takeStrike(ending);
+  }
+
   close(): void {
     this.#targets.close();
   }

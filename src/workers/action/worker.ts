@@ -61,6 +61,7 @@ class ActionLane {
     for (let message = this.#context.receive(); message !== null; message = this.#context.receive()) {
       if (message.type === "stop") {
         this.#reportEnded();
+        this.#climb?.noteStrike();
         if (this.#climb !== null) this.#report(this.#climb.report());
         return false;
       }

@@ -63,7 +63,11 @@ class Analysis {
   /** Takes in all there is. @returns false when the worker is to stop */
   #turn(): boolean {
     for (let message = this.#context.receive(); message !== null; message = this.#context.receive()) {
-      if (message.type === "stop") return false;
+      if (message.type === "stop") {
+        // The sentinel has stopped by now: what it did last is still to be told.
+        this.#acceptStrike();
+        return false;
+      }
       if (message.type === "policy") this.#policy = message.policy;
       else if (message.type === "end") this.#takeEnd(message.end);
       else throw new Error(`the analysis knows no message ${message.type}`);
