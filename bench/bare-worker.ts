@@ -1,6 +1,6 @@
 /**
- * What the guard's size is compared with: a bare Node process with as many workers (the first argument), each waiting
- * for a message that never comes. Says "ready" when all wait.
+ * What the guard's size is compared with: a bare Node process with as many workers (the first argument). They wait as
+ * most of the guard's do, blocked, outside of the event loop. Says "ready" when all wait.
  */
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 
@@ -14,6 +14,6 @@ if (isMainThread) {
     });
   }
 } else {
-  parentPort?.on("message", () => undefined);
   parentPort?.postMessage("waiting");
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }

@@ -91,7 +91,7 @@ function residentFigure(ours: readonly number[], reference: readonly number[]): 
     against: "bare Node",
     ratio: ratioOf(ours, reference),
     target: { of: "ratio", limit: 1.15, inclusive: true },
-    note: `VmRSS; bare is Node with ${WORKER_NAMES.length} workers that wait for a message`,
+    note: `VmRSS; bare is Node with ${WORKER_NAMES.length} workers blocked in Atomics.wait`,
   };
 }
 
