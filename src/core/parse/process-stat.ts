@@ -14,8 +14,10 @@ export const Stat = {
   threads: 9,
   startTicks: 10,
   residentPages: 11,
+  /** Where the name ends (exclusive) in the bytes; it begins after the first parenthesis. */
+  nameEnd: 12,
 } as const;
-export const STAT_FIELDS = 12;
+export const STAT_FIELDS = 13;
 
 /** PF_KTHREAD of include/linux/sched.h: a kernel thread. */
 export const KERNEL_THREAD_FLAG = 0x00200000;
@@ -65,6 +67,7 @@ export function parseProcessStat(
   if (!(pid > 0) || stateAt + 1 >= length || bytes[stateAt + 1] !== SPACE) return false;
   out[outAt + Stat.pid] = pid;
   out[outAt + Stat.state] = bytes[stateAt] as number;
+  out[outAt + Stat.nameEnd] = close;
   let field = 0;
   for (let at = stateAt; at < length; at++) {
     if (bytes[at] !== SPACE) continue;

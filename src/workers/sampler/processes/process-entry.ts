@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { KeyedLines } from "../../../core/parse/keyed-lines.ts";
-import { nameRange, parseProcessStat } from "../../../core/parse/process-stat.ts";
+import { nameRange, parseProcessStat, Stat } from "../../../core/parse/process-stat.ts";
 import { parseSingleNumber } from "../../../core/parse/single-number.ts";
 import type { RuleVerdict } from "../../../core/policy/match.ts";
 
@@ -72,7 +72,8 @@ export class ProcessEntry {
     const length =
       this.#statDescriptor === NOT_OPEN ? readOnce(this.#statPath) : readHeld(this.#statDescriptor);
     if (length <= 0 || !parseProcessStat(bytes, length, out, at)) return false;
-    this.#takeName(length);
+    // The last parenthesis has been looked for already: the name ends there.
+    this.#takeName((out[at + Stat.nameEnd] as number) + 1);
     return true;
   }
 
