@@ -45,7 +45,7 @@ export interface WorkerStart {
 export const NO_ACTION = "";
 
 /** Every thread says at least this often that it lives. On a calm host, most of what the guard costs are these wakes. */
-export const BEAT_MS = 400;
+export const BEAT_MS = 500;
 
 /** A worker's side of the house: its start, its heartbeat, its letters. */
 export class WorkerContext {
