@@ -16,6 +16,10 @@ const CALM_RING_US = 500_000;
 /** How often the files are read before the first sample, so that reading them is compiled by then. */
 const WARM_UP_READS = 200;
 
+/** A sample's cost, averaged over about ten; between two samples there is this multiple of it. */
+const COST_WEIGHT = 0.1;
+const REST_FACTOR = 5;
+
 /** The thread that samples memory: follows its clock, reads, writes the ring, and sets the clock for the next time. */
 class MemorySampler {
   readonly #context: WorkerContext;
@@ -27,6 +31,7 @@ class MemorySampler {
   #intervalUs = 0;
   #tickUs = Number.NaN;
   #lastRingUs = 0;
+  #costUs = 0;
   #worstGapUs = 0;
   #lastSampleUs = Number.NaN;
   #sight: Sight = "headroom";
@@ -106,7 +111,7 @@ class MemorySampler {
     const lines = memoryLines(this.#policy, this.#frame[Mem.totalBytes] as number);
     const calmUs = memory.intervalMs * 1000;
     const distance = distanceBytes(lines, available);
-    const wantedUs = nextIntervalUs(this.#fill, distance, calmUs, memory.intervalMinMs * 1000);
+    const wantedUs = nextIntervalUs(this.#fill, distance, calmUs, this.#shortestUs);
     const board = this.#context.board;
     board.setGauge(Gauge.intervalUs, this.#intervalUs);
     const nowUs = this.#frame[Mem.timeUs] as number;
@@ -116,6 +121,12 @@ class MemorySampler {
       board.ring();
     }
     if (worthChanging(this.#intervalUs, wantedUs)) this.#setInterval(wantedUs);
+  }
+
+  /** On a slow or a full processor, looking more often than it can be afforded would only delay what follows. */
+  get #shortestUs(): number {
+    this.#costUs += ((this.#frame[Mem.costUs] as number) - this.#costUs) * COST_WEIGHT;
+    return Math.max(this.#policy.memory.intervalMinMs * 1000, this.#costUs * REST_FACTOR);
   }
 
   #setInterval(intervalUs: number): void {

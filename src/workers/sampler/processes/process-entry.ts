@@ -77,11 +77,15 @@ export class ProcessEntry {
     return true;
   }
 
-  /** Reads private, shared and swapped memory from /proc/PID/status into `out` (see {@link Status}). False: gone. */
-  readMemory(out: Float64Array): boolean {
-    if (this.#statusDescriptor === NOT_OPEN) this.#statusDescriptor = openOrNot(this.path("status"));
-    if (this.#statusDescriptor === NOT_OPEN) return false;
-    const length = readHeld(this.#statusDescriptor);
+  /**
+   * Reads private, shared and swapped memory from /proc/PID/status into `out` (see {@link Status}).
+   * @param hold keep the descriptor open for the next walk
+   * @returns false when the process is gone
+   */
+  readMemory(out: Float64Array, hold = true): boolean {
+    if (this.#statusDescriptor === NOT_OPEN && hold) this.#statusDescriptor = openOrNot(this.path("status"));
+    const length =
+      this.#statusDescriptor === NOT_OPEN ? readOnce(this.path("status")) : readHeld(this.#statusDescriptor);
     if (length <= 0) return false;
     statusLines.parse(bytes, length, out, 0);
     return true;

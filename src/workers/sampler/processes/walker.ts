@@ -25,7 +25,7 @@ export interface WalkerOptions {
   readonly policy: Policy;
   readonly hierarchy: MemoryHierarchy | null;
   readonly units: { readonly ticksPerSecond: number; readonly pageBytes: number };
-  /** How many descriptors may be held open. */
+  /** How many processes' stat may be held open, and beside it the status of the largest; 0: everything is opened anew. */
   readonly descriptors: number;
   /** The guard and its ancestors. Named here too because in a scope of one cgroup the chain between them is not seen. */
   readonly spared: ReadonlySet<number>;
@@ -212,7 +212,7 @@ export class ProcessWalker {
   /** Fills in a large process's figures. @returns whether its proportional figures were read */
   #detail(entry: ProcessEntry, refine: boolean, nowUs: number): boolean {
     const frame = this.#frame;
-    if (!entry.readMemory(this.#status)) return false;
+    if (!entry.readMemory(this.#status, this.#options.descriptors > 0)) return false;
     this.#detailed.add(entry);
     const anonBytes = this.#status[Status.anonBytes] as number;
     const sharedBytes = this.#status[Status.sharedBytes] as number;
