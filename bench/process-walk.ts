@@ -5,11 +5,11 @@ import { RankedWalk, type WalkFacts } from "./ranked-walk.ts";
 import { buildReference, ReferenceProgram } from "./reference-program.ts";
 
 const PROCESSES = 500;
-const WALKS_A_ROUND = 5;
+const WALKS_A_ROUND = 10;
 
 /** A walk over 500 processes to ranked candidates: opening every file, and with descriptors held, against C opening. */
 export async function benchProcessWalk({ smoke }: Effort): Promise<Finding> {
-  const rounds = smoke ? 3 : 40;
+  const rounds = smoke ? 3 : 30;
   const built = buildReference("walk");
   const crowd = buildReference("crowd");
   if (built.path === undefined || crowd.path === undefined) {
@@ -51,7 +51,7 @@ async function measure(
   const times = { opening: [] as number[], held: [] as number[], theirs: [] as number[] };
   let answer: readonly number[] = [];
   // The rounds below 0 are for compiling; nobody counts them.
-  for (let round = -Math.ceil(rounds / 4); round < rounds; round++) {
+  for (let round = -Math.ceil(rounds / 2); round < rounds; round++) {
     const openingUs = opening.cpuUs(WALKS_A_ROUND);
     if (reference !== null) answer = (await reference.ask(String(WALKS_A_ROUND))).split(" ").map(Number);
     const heldUs = held.cpuUs(WALKS_A_ROUND);
