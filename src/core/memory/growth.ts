@@ -17,6 +17,8 @@ export class GrowthTracker {
   readonly #histories = new Map<number, History>();
   #walk = 0;
   #lastWalkUs = Number.NaN;
+  #elapsedUs = Number.NaN;
+  #weight = 0;
 
   /** To be called before the processes of a walk are. */
   beginWalk(): void {
@@ -45,12 +47,21 @@ export class GrowthTracker {
       this.#histories.set(pid, history);
       return bytes - averageBytes;
     }
-    const weight = 1 - 2 ** (-(timeUs - history.timeUs) / HALF_LIFE_US);
+    const weight = this.#weightOf(timeUs - history.timeUs);
     const grown = Math.max(0, bytes - history.averageBytes);
     history.averageBytes += (bytes - history.averageBytes) * weight;
     history.timeUs = timeUs;
     history.walk = this.#walk;
     return grown;
+  }
+
+  /** How much of the past is forgotten in that time. In one walk it is the same for nearly all. */
+  #weightOf(elapsedUs: number): number {
+    if (elapsedUs !== this.#elapsedUs) {
+      this.#elapsedUs = elapsedUs;
+      this.#weight = 1 - 2 ** (-elapsedUs / HALF_LIFE_US);
+    }
+    return this.#weight;
   }
 
   endWalk(timeUs: number): void {
