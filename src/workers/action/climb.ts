@@ -133,8 +133,10 @@ export class Climb {
     return this.#steps.some((step) => step.what !== "log");
   }
 
+  /** Until a sample from after its beginning has been judged, nothing says that the level has ended. */
   get #levelStands(): boolean {
-    return this.#tools.board.worstLevel > 0;
+    const { board } = this.#tools;
+    return board.worstLevel > 0 || board.gauge(Gauge.timeUs) <= this.#beganUs;
   }
 
   #startCommand(rung: Extract<Rung, { action: "command" }>): void {

@@ -179,10 +179,7 @@ class Analysis {
     if (this.#orders.state !== StrikeState.struck || this.#state.inFlight !== null) return;
     const { number, availableBytes } = this.#orders.readStrike();
     const decision = acceptStanding(this.#state, number, availableBytes, this.#policy);
-    if (decision === null) return;
-    // The sentinel saw the line crossed before any sample did; the action lane must not take the level for ended.
-    this.#context.board.worstLevel = LEVEL_NUMBER.critical;
-    this.#announce(decision);
+    if (decision !== null) this.#announce(decision);
   }
 
   #giveStanding(): void {
