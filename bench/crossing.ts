@@ -119,7 +119,7 @@ class GrowingProgram {
     return this.#child.pid as number;
   }
 
-  /** Lets it grow. @returns microseconds from its crossing of the line to its handler of the signal; null: no signal */
+  /** Lets it grow. @returns microseconds from its crossing of the line to the signal's arrival; null: no signal */
   async run(): Promise<number | null> {
     const ended = new Promise<void>((resolve) => this.#child.once("close", () => resolve()));
     this.#child.stdin.write("1\n");
@@ -145,7 +145,7 @@ function figuresOf(seen: Seen): Figure[] {
       against: "C watcher",
       ratio: { median: ratio, lower: ratio, upper: ratio },
       target: { of: "ours", limit, inclusive: false },
-      note: "as the growing program itself sees it: its usage at the line, then its signal handler",
+      note: "as the growing program itself sees it: its usage at the line, then the signal's arrival",
     };
   };
   const audit: Figure = {

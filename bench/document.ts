@@ -44,9 +44,9 @@ score; it knows no growth and no policy.`,
   crossing: {
     title: "From the critical line to the signal",
     story: `A program touches memory at 500 MiB/s in a cgroup v1 of 400 MiB; the critical line is at 5 % available. Each round has a guard of
-its own, just started. The program reads its cgroup's usage after every 64 KiB and so sees by itself when the line is crossed, and its
-handler of SIGTERM sees when the signal is there: both on its own clock, without the guard's help. The kernel's delivery of its notice
-is in that, and the return of pidfd_send_signal comes within microseconds of the handler. The audit log's crossingToSignalUs
+its own, just started. The program reads its cgroup's usage after every 64 KiB and so sees by itself when the line is crossed, and a
+thread of it waits for SIGTERM: both on its own clock, without the guard's help, and before ordinary threads (SCHED_FIFO). The kernel's
+delivery of its notice is in that; the return of pidfd_send_signal and the signal's arrival lie within microseconds of each other. The audit log's crossingToSignalUs
 begins with the guard's own waking, or with the sample that showed the line crossed. The C watcher waits for the same kernel notice and
 sends the same signal, to a victim named beforehand.`,
   },
