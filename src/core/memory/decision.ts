@@ -84,6 +84,9 @@ export function isEnding(rung: Rung): boolean {
   return rung.action === "sigterm" || rung.action === "sigkill";
 }
 
+/** A process is given at least so long after SIGTERM, however near exhaustion is; where there is less, none is sent. */
+export const GRACE_US = 10_000;
+
 /** The signal a ladder begins with, when nothing but log lines comes before; 0 otherwise. */
 export function firstSignal(rungs: readonly Rung[]): number {
   const first = rungs.find((rung) => rung.action !== "log");

@@ -3,7 +3,7 @@ import { amountBytes } from "../policy/policy.ts";
 import { Mem } from "../samples.ts";
 import type { Ranking } from "../victim/candidate.ts";
 import { rankVictims } from "../victim/rank.ts";
-import { type Decision, firstSignal, isEnding, type Verdict, type Walk } from "./decision.ts";
+import { type Decision, firstSignal, GRACE_US, isEnding, type Verdict, type Walk } from "./decision.ts";
 import { isUrgent, swapLine, URGENT_SHARE } from "./levels.ts";
 import { memoryLines } from "./lines.ts";
 import { holdersOf, numbersOf, orNull } from "./numbers.ts";
@@ -162,10 +162,23 @@ function ladderOf(policy: Policy, level: LevelName): readonly Rung[] {
   return policy.memory[level]?.ladder ?? [];
 }
 
-/** A ladder with its deadlines as they are now. */
-function inTime(rungs: readonly Rung[], urgent: boolean): readonly Rung[] {
-  if (!urgent) return rungs;
-  return rungs.map((rung) =>
+/**
+ * A ladder as there is time for it: under stall the deadlines are shorter; where the memory left does not last for the
+ * grace that SIGTERM means, the ladder begins with SIGKILL.
+ * @param availableBytes at its beginning
+ */
+function ladderInTime(
+  state: MemoryState,
+  policy: Policy,
+  level: LevelName,
+  availableBytes: number,
+): readonly Rung[] {
+  const rungs = ladderOf(policy, level);
+  const tooLate = state.fill.timeToUseUs(availableBytes) / 2 < GRACE_US;
+  const kill = rungs.findIndex((rung) => rung.action === "sigkill");
+  const left = tooLate && kill >= 0 ? rungs.filter((rung, i) => rung.action === "log" || i >= kill) : rungs;
+  if (!isUrgent(state.rates, policy)) return left;
+  return left.map((rung) =>
     "deadlineMs" in rung ? { ...rung, deadlineMs: rung.deadlineMs * URGENT_SHARE } : rung,
   );
 }
@@ -236,7 +249,7 @@ function decision(
     verdict,
     numbers: numbersFor(state, frame, policy, level),
     shortfallBytes: shortfall,
-    rungs: inTime(ladderOf(policy, level), isUrgent(state.rates, policy)),
+    rungs: ladderInTime(state, policy, level, frame[Mem.availableBytes] as number),
     victim: verdict === "end" ? (candidates[0] ?? null) : null,
     candidates,
     sparing: ranking?.sparing ?? null,
@@ -265,7 +278,8 @@ function planStanding(state: MemoryState, policy: Policy, ended: boolean, output
     state.standing = null;
     return;
   }
-  const signal = firstSignal(critical.ladder);
+  const lineBytes = amountBytes(critical.available, frame[Mem.totalBytes] as number);
+  const signal = firstSignal(ladderInTime(state, policy, "critical", lineBytes));
   const swapLineBytes = swapLine(critical, frame);
   const swapLow = swapLineBytes === null || (frame[Mem.swapFreeBytes] as number) < swapLineBytes;
   state.standing = {
@@ -274,7 +288,7 @@ function planStanding(state: MemoryState, policy: Policy, ended: boolean, output
     ranking: state.ranking as Ranking,
     signal,
     immediate: signal !== 0 && critical.forMs === 0 && swapLow && !policy.dryRun && victim.kind === "process",
-    lineBytes: amountBytes(critical.available, frame[Mem.totalBytes] as number),
+    lineBytes,
     shortfallBytes: state.rankedShortfallBytes,
   };
   state.given.push(state.standing);

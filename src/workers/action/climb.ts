@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { type Decision, signalOf } from "../../core/memory/decision.ts";
+import { type Decision, GRACE_US, signalOf } from "../../core/memory/decision.ts";
 import type { ActionOutcome } from "../../core/memory/state.ts";
 import type { ActionReport, ActionStep } from "../../core/messages.ts";
 import type { Rung } from "../../core/policy/policy.ts";
@@ -13,8 +13,6 @@ import { Targets } from "./targets.ts";
 
 /** The sentinel is given so long for the first signal; then the lane sends it itself. */
 const STRIKE_WAIT_US = 50_000;
-/** A process is given at least so long after SIGTERM, however near exhaustion is. */
-const GRACE_US = 10_000;
 const NO_SUCH_PROCESS = 3;
 const NAME_OF_SIGNAL: Readonly<Record<number, string>> = {
   [Signal.term]: "SIGTERM",
