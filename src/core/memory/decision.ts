@@ -84,6 +84,9 @@ export function isEnding(rung: Rung): boolean {
   return rung.action === "sigterm" || rung.action === "sigkill";
 }
 
+const SIGTERM = 15;
+const SIGKILL = 9;
+
 /** A process is given at least so long after SIGTERM, however near exhaustion is; where there is less, none is sent. */
 export const GRACE_US = 10_000;
 
@@ -93,7 +96,13 @@ export function firstSignal(rungs: readonly Rung[]): number {
   return first === undefined ? 0 : signalOf(first);
 }
 
+/** Whether the first signal is the sentinel's: for one process, or for a whole process group at one stroke. */
+export function isSentinels(victim: Candidate | null, signal: number): boolean {
+  if (victim === null || signal === 0) return false;
+  return victim.kind === "process" || (victim.kind === "process-group" && signal === SIGKILL);
+}
+
 /** The signal of an ending rung, 0 of any other. */
 export function signalOf(rung: Rung): number {
-  return rung.action === "sigterm" ? 15 : rung.action === "sigkill" ? 9 : 0;
+  return rung.action === "sigterm" ? SIGTERM : rung.action === "sigkill" ? SIGKILL : 0;
 }

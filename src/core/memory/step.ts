@@ -221,7 +221,10 @@ function walkServes(state: MemoryState, nowUs: number): boolean {
   if (walk !== null && walk.beganUs >= state.lastEndUs && nowUs - walk.endedUs <= RANKING_FRESH_US)
     return true;
   if (Number.isNaN(state.walkWantedUs)) state.walkWantedUs = nowUs;
-  const patient = nowUs - state.walkWantedUs < WALK_PATIENCE_US;
+  const available = state.frame?.[Mem.availableBytes] as number;
+  // Waiting for a better answer must not take the time that there is to act on the one there is.
+  const hasTime = state.fill.timeToUseUs(available) > WALK_PATIENCE_US;
+  const patient = hasTime && nowUs - state.walkWantedUs < WALK_PATIENCE_US;
   return walk !== null && walk.beganUs >= state.lastEndUs && !patient;
 }
 

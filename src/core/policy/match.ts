@@ -61,6 +61,8 @@ export class ProcessRules {
   readonly #prefer: readonly CompiledRule[];
   readonly #avoid: readonly CompiledRule[];
   readonly #never: readonly CompiledRule[];
+  /** Those that ask for more than the name. */
+  readonly #further: readonly CompiledRule[];
   /** Which parts any rule asks for: what nobody asks for need not be read. */
   readonly asks: {
     readonly exe: boolean;
@@ -74,12 +76,18 @@ export class ProcessRules {
     this.#avoid = policy.avoid.map(compile);
     this.#never = policy.never.map(compile);
     const all = [...this.#prefer, ...this.#avoid, ...this.#never];
+    this.#further = all.filter(({ exe, cmdline, cgroup, uid }) => exe ?? cmdline ?? cgroup ?? uid);
     this.asks = {
       exe: all.some((rule) => rule.exe !== null),
       cmdline: all.some((rule) => rule.cmdline !== null),
       cgroup: all.some((rule) => rule.cgroup !== null),
       uid: all.some((rule) => rule.uid !== null),
     };
+  }
+
+  /** Whether more than its name must be known of a process to judge it: some rule that its name fits asks for more. */
+  asksMoreOf(name: string): boolean {
+    return this.#further.some((rule) => rule.name === null || rule.name.test(name));
   }
 
   judge(subject: RuleSubject): RuleVerdict {

@@ -24,6 +24,7 @@ const OrderField = {
   fire: 5,
   lineBytes: 6,
   dryRun: 7,
+  group: 8,
 } as const;
 /** Doubles of the strike. */
 const StrikeField = {
@@ -42,6 +43,8 @@ export interface Order {
   number: number;
   pid: number;
   startTicks: number;
+  /** 0, or the process group, led or held by that process, that is to be ended as one. */
+  group: number;
   signal: number;
   /** To be carried out as soon as the kernel says that the line is crossed, when that is so. */
   immediate: boolean;
@@ -86,6 +89,7 @@ export class OrderBoard {
     d[ORDER_AT + OrderField.number] = order.number;
     d[ORDER_AT + OrderField.pid] = order.pid;
     d[ORDER_AT + OrderField.startTicks] = order.startTicks;
+    d[ORDER_AT + OrderField.group] = order.group;
     d[ORDER_AT + OrderField.signal] = order.signal;
     d[ORDER_AT + OrderField.immediate] = order.immediate ? 1 : 0;
     d[ORDER_AT + OrderField.fire] = order.fire ? 1 : 0;
@@ -102,6 +106,7 @@ export class OrderBoard {
     into.number = d[ORDER_AT + OrderField.number] as number;
     into.pid = d[ORDER_AT + OrderField.pid] as number;
     into.startTicks = d[ORDER_AT + OrderField.startTicks] as number;
+    into.group = d[ORDER_AT + OrderField.group] as number;
     into.signal = d[ORDER_AT + OrderField.signal] as number;
     into.immediate = d[ORDER_AT + OrderField.immediate] === 1;
     into.fire = d[ORDER_AT + OrderField.fire] === 1;

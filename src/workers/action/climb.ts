@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { type Decision, GRACE_US, signalOf } from "../../core/memory/decision.ts";
+import { type Decision, GRACE_US, isSentinels, signalOf } from "../../core/memory/decision.ts";
 import type { ActionOutcome } from "../../core/memory/state.ts";
 import type { ActionReport, ActionStep } from "../../core/messages.ts";
 import type { Rung } from "../../core/policy/policy.ts";
@@ -169,7 +169,7 @@ export class Climb {
   #startSignal(rung: Rung): void {
     const { orders } = this.#tools;
     const first = Number.isNaN(this.#firstSignalUs);
-    if (first && this.decision.victim?.kind === "process" && orders.state !== StrikeState.idle) {
+    if (first && isSentinels(this.decision.victim, signalOf(rung)) && orders.state !== StrikeState.idle) {
       this.#deadlineUs = monotonicUs() + STRIKE_WAIT_US;
       // With a command before it, the first signal was not in the order: it is ours at once.
       if (this.decision.ahead || this.#firstActing === rung) {

@@ -1,10 +1,10 @@
-import { Stat } from "../../core/parse/process-stat.ts";
 import type { Candidate } from "../../core/victim/candidate.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
-import { releaseMemory, Signal, signalPidfd, signalProcessGroup } from "../../native/pidfd.ts";
+import { releaseMemory, Signal, signalPidfd } from "../../native/pidfd.ts";
 import { PollEvent, PollSet } from "../../native/poll.ts";
+import { killProcessGroup } from "../common/process-group.ts";
 import type { HostRoots } from "../common/roots.ts";
-import { openTarget, readProcessStat } from "../common/target.ts";
+import { openTarget } from "../common/target.ts";
 import { type Group, groupOf, type Member } from "./group.ts";
 
 /** Rounds in which members of a group are stopped, until a round finds no new ones: a fork bomb breeds meanwhile. */
@@ -89,29 +89,13 @@ export class Targets {
     return this.#stopThenKill();
   }
 
-  /**
-   * The whole process group at one stroke, so that it can neither breed nor outrun us: by its leader's pidfd
-   * (Linux 6.9), else by kill(2) on its number, while one of its members is stopped by its pidfd. A group's number is
-   * not given to another as long as it has a member, and a stopped one does not leave.
-   */
+  /** By any of its members that still lives. */
   #killProcessGroup(): boolean {
-    const group = this.#candidate.id;
-    const leader = this.#candidate.members.find((member) => member.pid === group);
-    const leaderPidfd = leader === undefined ? null : this.#open(leader);
-    if (typeof leaderPidfd === "number" && signalProcessGroup(leaderPidfd, Signal.kill) === null) return true;
-    for (const member of this.#candidate.members) {
+    return this.#candidate.members.some((member) => {
       const pidfd = this.#open(member);
-      if (typeof pidfd !== "number" || signalPidfd(pidfd, Signal.stop) !== null) continue;
-      if (readProcessStat(this.#roots.proc, member.pid)?.[Stat.processGroup] !== group) continue;
-      try {
-        process.kill(-group, "SIGKILL");
-        return true;
-      } catch {
-        // Not permitted for any of them, or all gone: member by member tells which.
-        return false;
-      }
-    }
-    return false;
+      if (typeof pidfd !== "number") return false;
+      return killProcessGroup(this.#roots.proc, this.#candidate.id, { pid: member.pid, pidfd }) === 0;
+    });
   }
 
   /** Stops all, until none is new: what is stopped cannot breed. Then ends them. */

@@ -1,4 +1,4 @@
-import { type Decision, firstSignal } from "../../core/memory/decision.ts";
+import { type Decision, firstSignal, isSentinels } from "../../core/memory/decision.ts";
 import { memoryLines } from "../../core/memory/lines.ts";
 import { type ActionEnd, MemoryState, type StepInput } from "../../core/memory/state.ts";
 import { rehearse } from "../../core/memory/rehearsal.ts";
@@ -8,7 +8,8 @@ import type { Policy } from "../../core/policy/policy.ts";
 import { RingReader } from "../../core/ring/reader.ts";
 import { MEMORY_COLUMNS, Mem } from "../../core/samples.ts";
 import { Gauge } from "../../core/shared/board.ts";
-import { OrderBoard, StrikeState } from "../../core/shared/order.ts";
+import { type Order, OrderBoard, StrikeState } from "../../core/shared/order.ts";
+import type { Candidate } from "../../core/victim/candidate.ts";
 import { raiseEvent } from "../../native/event.ts";
 import { BEAT_MS, NO_ACTION, WorkerContext } from "../common/worker.ts";
 
@@ -17,6 +18,12 @@ const LEVEL_NUMBER = { warning: 1, thrashing: 2, critical: 2 } as const;
 
 /** A walk that was asked for is waited for this long before it is asked for again. */
 const WALK_ANSWER_US = 50_000;
+
+/** Whom the sentinel is to hold a pidfd of, as an order says it; nobody where the first signal is not its. */
+function victimOf(victim: Candidate | null, signal: number): Pick<Order, "pid" | "startTicks" | "group"> {
+  if (victim === null || !isSentinels(victim, signal)) return { pid: 0, startTicks: 0, group: 0 };
+  return { pid: victim.pid, startTicks: victim.startTicks, group: victim.kind === "process" ? 0 : victim.id };
+}
 
 /** The thread that decides: wakes when a sampler rings, steps, and gives out what the step says. */
 class Analysis {
@@ -150,17 +157,15 @@ class Analysis {
     this.#announce(decision);
   }
 
-  /** The first signal is the sentinel's, when nothing comes before it and it is for one process. */
+  /** The first signal is the sentinel's, when nothing comes before it. */
   #giveOrder(decision: Decision): void {
     const signal = firstSignal(decision.rungs);
-    const process = signal !== 0 && decision.victim?.kind === "process" ? decision.victim : null;
     this.#orders.write({
+      ...victimOf(decision.victim, signal),
       number: decision.number,
-      pid: process?.pid ?? 0,
-      startTicks: process?.startTicks ?? 0,
       signal,
       immediate: false,
-      fire: process !== null,
+      fire: isSentinels(decision.victim, signal),
       lineBytes: decision.numbers.lineBytes ?? 0,
       dryRun: decision.dryRun,
     });
@@ -184,11 +189,9 @@ class Analysis {
 
   #giveStanding(): void {
     const standing = this.#state.standing;
-    const process = standing?.candidate.kind === "process" ? standing.candidate : null;
     this.#orders.write({
+      ...victimOf(standing?.candidate ?? null, standing?.signal ?? 0),
       number: standing?.number ?? 0,
-      pid: process?.pid ?? 0,
-      startTicks: process?.startTicks ?? 0,
       signal: standing?.signal ?? 0,
       immediate: standing?.immediate ?? false,
       fire: false,

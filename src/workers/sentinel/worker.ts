@@ -7,6 +7,7 @@ import { openPidfd, Signal, signalPidfd } from "../../native/pidfd.ts";
 import { PollEvent, PollSet } from "../../native/poll.ts";
 import { cgroupAncestry, findMemoryHierarchy, type MemoryHierarchy } from "../common/cgroup-path.ts";
 import { monotonicUs } from "../common/clock.ts";
+import { killProcessGroup } from "../common/process-group.ts";
 import { openTarget } from "../common/target.ts";
 import { BEAT_MS, WorkerContext } from "../common/worker.ts";
 import type { MemoryReader } from "../sampler/memory/memory-reader.ts";
@@ -18,6 +19,7 @@ const WAKE = 0;
 const STALL = 1;
 const USAGE = 2;
 const NO_PIDFD = -1;
+const NO_SUCH_PROCESS = 3;
 /** A usage threshold is asked for again when it has moved by more than this share of the limit. */
 const THRESHOLD_SLACK = 1 / 64;
 /** How often the way to the signal is walked before it is needed, so that it is compiled by then. */
@@ -141,9 +143,9 @@ class Sentinel {
   /** Sends the order's signal, if the right to act can be had from state `from`: never two actions in flight. */
   #strike(from: number, wokenUs: number, availableBytes: number): void {
     if (!this.#orders.advance(from, StrikeState.striking)) return;
-    const { number, signal, dryRun } = this.#order;
+    const { number, signal } = this.#order;
     const pidfd = this.#pidfd;
-    const refused = pidfd === NO_PIDFD ? { errno: 3 } : signalPidfd(pidfd, dryRun ? Signal.none : signal);
+    const errno = pidfd === NO_PIDFD ? NO_SUCH_PROCESS : this.#send(pidfd);
     const signalledUs = monotonicUs();
     // From here on the pidfd belongs to whoever takes the strike over.
     this.#pidfd = NO_PIDFD;
@@ -153,11 +155,20 @@ class Sentinel {
       wokenUs,
       signalledUs,
       availableBytes,
-      errno: refused === null ? 0 : refused.errno,
+      errno,
       pidfd,
       signal,
     });
     this.#context.board.ring();
+  }
+
+  /** @returns 0, or the errno of the refusal */
+  #send(pidfd: number): number {
+    const { pid, group, signal, dryRun } = this.#order;
+    if (group > 0 && !dryRun) {
+      return killProcessGroup(this.#context.start.roots.proc, group, { pid, pidfd });
+    }
+    return signalPidfd(pidfd, dryRun ? Signal.none : signal)?.errno ?? 0;
   }
 
   /** On cgroup v1, asks the kernel for notice at the usage where, as things are, the line is crossed. */
@@ -214,6 +225,7 @@ function emptyOrder(): Order {
     number: 0,
     pid: 0,
     startTicks: 0,
+    group: 0,
     signal: 0,
     immediate: false,
     fire: false,

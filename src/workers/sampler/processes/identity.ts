@@ -24,8 +24,7 @@ export class Identifier {
   constructor(rules: ProcessRules, hierarchy: MemoryHierarchy | null, unit: string) {
     this.#rules = rules;
     this.#hierarchy = hierarchy;
-    // memory.oom.group is cgroup v2's; on v1 the cgroup matters only when the policy asks for it.
-    this.#wantsCgroup = rules.asks.cgroup || unit === "cgroup" || hierarchy?.version === 2;
+    this.#wantsCgroup = unit === "cgroup";
   }
 
   /** Cgroups come and go, and change their minds; to be called now and then. */
@@ -33,19 +32,22 @@ export class Identifier {
     this.#cgroups.clear();
   }
 
-  /** Fills in what the policy's rules need, and asks them. */
+  /** Fills in what the policy's rules need, and asks them. For most processes the name settles it: nothing is read. */
   judge(entry: ProcessEntry): void {
     const { asks } = this.#rules;
-    if (asks.cmdline) entry.commandLine ??= readCommandLine(entry);
-    if (asks.uid) entry.uid ??= readUid(entry);
-    if (this.#wantsCgroup) this.readCgroup(entry);
+    const more = this.#rules.asksMoreOf(entry.name);
+    if (more && asks.cmdline) entry.commandLine ??= readCommandLine(entry);
+    if (more && asks.uid) entry.uid ??= readUid(entry);
+    if (this.#wantsCgroup || (more && asks.cgroup)) this.readCgroup(entry);
     entry.verdict = this.#rules.judge({
       name: entry.name,
-      exe: asks.exe ? readLink(entry.path("exe")) : null,
+      exe: more && asks.exe ? readLink(entry.path("exe")) : null,
       cmdline: entry.commandLine,
       cgroup: entry.cgroup,
       uid: entry.uid,
     });
+    // A protected member protects its whole cgroup from being ended as one.
+    if (entry.verdict.never && this.#hierarchy?.version === 2) this.readCgroup(entry);
   }
 
   /** Fills in what the record says beyond that. */

@@ -171,13 +171,15 @@ export class ProcessWalker {
       if (rank !== undefined) {
         const refine = rank < REFINED && refineBudget > 0 && nowUs - entry.refinedUs > REFINE_EVERY_US;
         if (this.#detail(entry, refine, nowUs) && refine) refineBudget--;
-        if (!entry.announced) news.push(entry);
+        if (!entry.announced) {
+          entry.announced = true;
+          this.#identifier.describe(entry);
+          news.push(entry);
+        }
+        this.#frame[Proc.cgroupId] = entry.cgroupId;
+        this.#frame[Proc.cgroupAsOne] = entry.cgroupAsOne;
       }
       this.#writer.append(this.#frame);
-    }
-    for (const entry of news) {
-      this.#identifier.describe(entry);
-      entry.announced = true;
     }
     if (news.length > 0) this.#options.announce(news);
   }
