@@ -1,7 +1,7 @@
 import { libc, SyscallNumber } from "./libc.ts";
 import { type SystemError, systemError } from "./system-error.ts";
 
-export const Signal = { none: 0, kill: 9, usr1: 10, term: 15, stop: 19 } as const;
+export const Signal = { none: 0, kill: 9, usr1: 10, term: 15, continue: 18, stop: 19 } as const;
 
 /** PIDFD_SIGNAL_PROCESS_GROUP of include/uapi/linux/pidfd.h, since Linux 6.9. */
 const PROCESS_GROUP = 4;

@@ -98,8 +98,7 @@ export function firstSignal(rungs: readonly Rung[]): number {
 
 /** Whether the first signal is the sentinel's: for one process, or for a whole process group at one stroke. */
 export function isSentinels(victim: Candidate | null, signal: number): boolean {
-  if (victim === null || signal === 0) return false;
-  return victim.kind === "process" || (victim.kind === "process-group" && signal === SIGKILL);
+  return signal !== 0 && (victim?.kind === "process" || victim?.kind === "process-group");
 }
 
 /** The signal of an ending rung, 0 of any other. */

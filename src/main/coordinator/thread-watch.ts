@@ -2,8 +2,8 @@ import { Stat } from "../../core/parse/process-stat.ts";
 import type { Board, WorkerName } from "../../core/shared/board.ts";
 import { readProcessStat } from "../../workers/common/target.ts";
 
-/** A thread that is silent is looked at from here on. */
-const SUSPECT_MS = 400;
+/** A thread that is silent is looked at from here on: later than all beat. */
+const SUSPECT_MS = 550;
 /** Silent for so long, and having used so much processor time meanwhile: it spins. */
 const SPIN_SILENT_MS = 1000;
 const SPIN_CPU_MS = 400;

@@ -2,7 +2,7 @@ import type { Candidate } from "../../core/victim/candidate.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { releaseMemory, Signal, signalPidfd } from "../../native/pidfd.ts";
 import { PollEvent, PollSet } from "../../native/poll.ts";
-import { killProcessGroup } from "../common/process-group.ts";
+import { signalGroup } from "../common/process-group.ts";
 import type { HostRoots } from "../common/roots.ts";
 import { openTarget } from "../common/target.ts";
 import { type Group, groupOf, type Member } from "./group.ts";
@@ -39,15 +39,21 @@ export class Targets {
     this.#pidfds.set(identity(this.#candidate), pidfd);
   }
 
-  /** Sends a signal to all of them; SIGKILL to a group in a way that nothing can breed meanwhile. */
+  /** Sends a signal to all of them, to a group in a way that nothing can breed meanwhile. */
   signal(signal: number): SignalResult {
     if (this.#candidate.kind === "process") return this.#signalMembers(this.#candidate.members, signal);
+    if (this.#candidate.kind === "process-group" && this.#signalGroup(signal)) {
+      return { sent: this.#hold(this.#group.members()), gone: 0, refusal: null };
+    }
     if (signal !== Signal.kill) return this.#signalMembers(this.#group.members(), signal);
-    return this.#killGroup();
+    if (this.#group.killAtOnce()) return { sent: this.#hold(this.#group.members()), gone: 0, refusal: null };
+    return this.#stopThenKill();
   }
 
   /** Has the dying processes' memory freed now: process_mrelease. @returns how many the kernel did it for */
   release(): number {
+    // Of a group that the sentinel ended, only one member is held so far.
+    if (this.#candidate.kind !== "process") this.#hold(this.#group.members());
     let released = 0;
     for (const pidfd of this.#pidfds.values()) if (releaseMemory(pidfd) === null) released++;
     return released;
@@ -79,22 +85,12 @@ export class Targets {
     return false;
   }
 
-  #killGroup(): SignalResult {
-    if (this.#group.killAtOnce()) {
-      return { sent: this.#hold(this.#group.members()), gone: 0, refusal: null };
-    }
-    if (this.#candidate.kind === "process-group" && this.#killProcessGroup()) {
-      return { sent: this.#hold(this.#group.members()), gone: 0, refusal: null };
-    }
-    return this.#stopThenKill();
-  }
-
   /** By any of its members that still lives. */
-  #killProcessGroup(): boolean {
+  #signalGroup(signal: number): boolean {
     return this.#candidate.members.some((member) => {
       const pidfd = this.#open(member);
       if (typeof pidfd !== "number") return false;
-      return killProcessGroup(this.#roots.proc, this.#candidate.id, { pid: member.pid, pidfd }) === 0;
+      return signalGroup(this.#roots.proc, this.#candidate.id, { pid: member.pid, pidfd }, signal) === 0;
     });
   }
 

@@ -7,7 +7,7 @@ import { openPidfd, Signal, signalPidfd } from "../../native/pidfd.ts";
 import { PollEvent, PollSet } from "../../native/poll.ts";
 import { cgroupAncestry, findMemoryHierarchy, type MemoryHierarchy } from "../common/cgroup-path.ts";
 import { monotonicUs } from "../common/clock.ts";
-import { killProcessGroup } from "../common/process-group.ts";
+import { signalGroup } from "../common/process-group.ts";
 import { openTarget } from "../common/target.ts";
 import { BEAT_MS, WorkerContext } from "../common/worker.ts";
 import type { MemoryReader } from "../sampler/memory/memory-reader.ts";
@@ -166,7 +166,7 @@ class Sentinel {
   #send(pidfd: number): number {
     const { pid, group, signal, dryRun } = this.#order;
     if (group > 0 && !dryRun) {
-      return killProcessGroup(this.#context.start.roots.proc, group, { pid, pidfd });
+      return signalGroup(this.#context.start.roots.proc, group, { pid, pidfd }, signal);
     }
     return signalPidfd(pidfd, dryRun ? Signal.none : signal)?.errno ?? 0;
   }
