@@ -44,6 +44,14 @@ const functions = define({
   mallopt: declare(I32, I32, I32),
   malloc_trim: declare(I32, U64),
 });
+/** Without errno, whose text would be looked up for every call: poll(2) is called more than all others together. */
+const plainCalls = define({
+  poll: {
+    library: LIBRARY,
+    retType: DataType.I32,
+    paramsType: [DataType.U8Array, DataType.U64, DataType.I32],
+  },
+});
 /** getdents64(2) has no wrapper that hands out raw entries; its buffer needs a signature of its own. */
 const bufferCalls = define({ syscall: declare(I64, I64, I64, U8Array, I64) });
 /** mlock2(2) takes addresses, which are past 2^53 for some mappings: as BigInt. */
@@ -70,7 +78,11 @@ const none = Buffer.alloc(64);
 const noDescriptor = -1;
 const unknownFlags = -1;
 
+const pollPlain = plainCalls.poll as unknown as (args: unknown[]) => number;
+if (isMainThread) pollPlain([none, 0, 0]);
+
 export const libc = {
+  pollPlain,
   poll: primed(functions.poll, none, 0, 0),
   syscall: primed(functions.syscall, SyscallNumber.pidfdOpen, -1, 0, 0, 0),
   syscallBuffer: primed(bufferCalls.syscall, GETDENTS64, noDescriptor, none, 0),

@@ -27,12 +27,16 @@ export class PollSet {
    * @returns how many descriptors have something; 0 after the time, or a signal
    */
   wait(timeoutMs: number): number {
-    const result = libc.poll([this.#entries, this.#capacity, timeoutMs]);
-    if (result.value === -1) {
-      if (result.errnoCode === EINTR) return 0;
-      throw new Error(`poll: ${result.errnoMessage}`);
-    }
-    return result.value;
+    const count = libc.pollPlain([this.#entries, this.#capacity, timeoutMs]);
+    return count === -1 ? this.#explain() : count;
+  }
+
+  /** What a failed wait meant: asked again without waiting, this time for errno. */
+  #explain(): number {
+    const { value, errnoCode, errnoMessage } = libc.poll([this.#entries, this.#capacity, 0]);
+    // A signal came (EINTR), and now nothing is the matter.
+    if (value !== -1 || errnoCode === EINTR) return 0;
+    throw new Error(`poll: ${errnoMessage}`);
   }
 
   /** What happened to the index-th descriptor in the last wait. */

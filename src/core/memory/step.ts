@@ -203,10 +203,12 @@ function decide(state: MemoryState, policy: Policy, output: StepOutput): void {
     return;
   }
   state.walkWantedUs = Number.NaN;
-  rank(state, policy);
-  const ranking = state.ranking as unknown as Ranking;
+  // Near the line each walk has been ranked as it came.
+  if (state.ranking === null) rank(state, policy);
+  const ranking = state.ranking as Ranking | null;
+  if (ranking === null) return;
   const verdict = verdictOn(ranking);
-  const made = decision(state, policy, level, verdict, ranking, state.rankedShortfallBytes);
+  const made = decision(state, policy, level, verdict, ranking, shortfallBytes(state, policy));
   output.decisions.push(made);
   if (verdict === "end") state.inFlight = made.id;
   else state.quietUntilUs = nowUs + REPEAT_US;

@@ -21,7 +21,7 @@ interface RunOptions {
 
 /** How often the live line is written: on a terminal over itself, elsewhere as a line each. */
 const LIVE_TERMINAL_MS = 250;
-const LIVE_PLAIN_MS = 1000;
+const LIVE_PLAIN_MS = 2000;
 
 const EXAMPLES = `
 Examples:

@@ -17,7 +17,7 @@ const FILES: Readonly<Record<WorkerName, string>> = {
 
 /** All code has to be read from disk first, perhaps on a host that is busy already. */
 const START_LIMIT_MS = 60_000;
-const CHECK_MS = 250;
+const CHECK_MS = 330;
 /** Back-off of a worker that fails again and again; forgotten after a minute without a failure. */
 const BACK_OFF_MS = 50;
 const BACK_OFF_LIMIT_MS = 5000;

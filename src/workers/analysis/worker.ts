@@ -121,8 +121,10 @@ class Analysis {
     const worst = this.#state.levels.worst;
     // A new life knows of no level before its first sample; the action lane may be acting on what the last one saw.
     if (this.#state.frame !== null) board.worstLevel = worst === null ? 0 : LEVEL_NUMBER[worst];
+    // Orders before words: what is told to others takes longer than to act.
+    const given = output.decisions.filter((decision) => this.#give(decision));
     for (const change of output.changes) this.#context.send("recorder", { type: "level", change });
-    for (const decision of output.decisions) this.#give(decision);
+    for (const decision of given) this.#announce(decision);
     if (output.standing !== undefined) this.#giveStanding();
     if (board.walkIntervalMs !== Math.ceil(output.walkIntervalMs)) {
       const sooner = board.walkIntervalMs === 0;
@@ -145,16 +147,17 @@ class Analysis {
     return this.#frame[Mem.timeUs] as number;
   }
 
-  /** Hands a decision out: to the sentinel for its first signal, to the action lane for all of it, to the record. */
-  #give(decision: Decision): void {
-    if (decision.verdict === "end" && !this.#orders.claim(decision.number)) {
-      // The sentinel was told by the kernel in the meantime, and is ahead of us.
-      revoke(this.#state, decision.id);
-      this.#acceptStrike();
-      return;
+  /** Takes the right to act on a decision, and has the sentinel begin. @returns false when the sentinel is ahead of us */
+  #give(decision: Decision): boolean {
+    if (decision.verdict !== "end") return true;
+    if (this.#orders.claim(decision.number)) {
+      this.#giveOrder(decision);
+      return true;
     }
-    if (decision.verdict === "end") this.#giveOrder(decision);
-    this.#announce(decision);
+    // The sentinel was told by the kernel in the meantime, and is ahead of us.
+    revoke(this.#state, decision.id);
+    this.#acceptStrike();
+    return false;
   }
 
   /** The first signal is the sentinel's, when nothing comes before it. */

@@ -18,7 +18,7 @@ const WARM_UP_READS = 200;
 
 /** A sample's cost, averaged over about ten; between two samples there is this multiple of it. */
 const COST_WEIGHT = 0.1;
-const REST_FACTOR = 5;
+const REST_FACTOR = 3;
 
 /** The thread that samples memory: follows its clock, reads, writes the ring, and sets the clock for the next time. */
 class MemorySampler {
