@@ -2,19 +2,22 @@ import { FillRate } from "../../../core/memory/fill-rate.ts";
 import { distanceBytes, memoryLines } from "../../../core/memory/lines.ts";
 import { nextIntervalUs, worthChanging } from "../../../core/memory/pace.ts";
 import type { Policy } from "../../../core/policy/policy.ts";
+import { createRing } from "../../../core/ring/views.ts";
 import { RingWriter } from "../../../core/ring/writer.ts";
 import { MEMORY_COLUMNS, Mem } from "../../../core/samples.ts";
-import { Gauge } from "../../../core/shared/board.ts";
+import { Board, Gauge } from "../../../core/shared/board.ts";
+import { closeDescriptor } from "../../../native/descriptor.ts";
 import { Timer } from "../../../native/timer.ts";
 import { monotonicUs } from "../../common/clock.ts";
 import { WorkerContext } from "../../common/worker.ts";
+import type { MemoryReader } from "./memory-reader.ts";
 import { openMemoryReader } from "./open-reader.ts";
 import { type Sight, sightOf } from "./returning-reader.ts";
 
 /** A calm host's analysis is woken only so often; its samples wait in the ring. */
 const CALM_RING_US = 500_000;
-/** How often the files are read before the first sample, so that reading them is compiled by then. */
-const WARM_UP_READS = 200;
+/** Samples taken for practice before the first that counts, so that all they run is compiled by then. */
+const REHEARSED_SAMPLES = 1200;
 
 /** A sample's cost, averaged over about ten; between two samples there is this multiple of it. */
 const COST_WEIGHT = 0.1;
@@ -45,7 +48,7 @@ class MemorySampler {
 
   run(): void {
     const reader = openMemoryReader(this.#context.start.roots, this.#policy.scope);
-    for (let i = 0; i < WARM_UP_READS; i++) reader.read(this.#frame);
+    this.#rehearse(reader);
     this.#setInterval(this.#policy.memory.intervalMs * 1000);
     this.#context.ready();
     for (;;) {
@@ -62,6 +65,30 @@ class MemorySampler {
       this.#finishSample(ticks, wokenUs);
       this.#pace();
     }
+  }
+
+  /** Takes samples into a ring and onto a board of their own. */
+  #rehearse(reader: MemoryReader): void {
+    const { start } = this.#context;
+    const memoryRing = createRing({ columns: MEMORY_COLUMNS, rowsPerSegment: 16, segments: 2 });
+    const timer = Timer.create(false);
+    const descriptors = { ...start.descriptors, samplerTimer: timer.descriptor };
+    const context = new WorkerContext({
+      ...start,
+      memoryRing,
+      descriptors,
+      board: new Board().memory,
+      epoch: 0,
+    });
+    const stage = new MemorySampler(context);
+    for (let i = 0; i < REHEARSED_SAMPLES; i++) {
+      context.alive();
+      context.receive();
+      reader.read(stage.#frame);
+      stage.#finishSample(1, monotonicUs());
+      stage.#pace();
+    }
+    closeDescriptor(timer.descriptor);
   }
 
   /** Says when a scope cannot be guarded, and when it can be again. */
