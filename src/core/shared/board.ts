@@ -8,7 +8,16 @@ export type WorkerName = (typeof WORKER_NAMES)[number];
 
 const WORDS_PER_LINE = 16;
 /** Words of a worker's line. */
-const Word = { heartbeatMs: 0, epoch: 1, mail: 2, ready: 3, fault: 4, mailTaken: 5, threadId: 6 } as const;
+const Word = {
+  heartbeatMs: 0,
+  epoch: 1,
+  mail: 2,
+  ready: 3,
+  fault: 4,
+  mailTaken: 5,
+  threadId: 6,
+  resting: 7,
+} as const;
 /** Lines after the workers'. */
 const SharedLine = { doorbell: 0, walkInterval: 1, walkRequest: 2, worstLevel: 3, count: 4 } as const;
 const INTS = (WORKER_NAMES.length + SharedLine.count) * WORDS_PER_LINE;
@@ -64,6 +73,15 @@ export class Board {
     return Math.max(0, (since << 1) >> 1);
   }
 
+  /** The worker waits for something to do: it need not say that it lives until there is. */
+  setResting(worker: WorkerName, resting: boolean): void {
+    Atomics.store(this.#words, this.#at(worker, Word.resting), resting ? 1 : 0);
+  }
+
+  isResting(worker: WorkerName): boolean {
+    return Atomics.load(this.#words, this.#at(worker, Word.resting)) === 1;
+  }
+
   /** The kernel's number of the worker's thread. */
   setThreadId(worker: WorkerName, threadId: number): void {
     Atomics.store(this.#words, this.#at(worker, Word.threadId), threadId);
@@ -80,6 +98,7 @@ export class Board {
 
   nextEpoch(worker: WorkerName): number {
     Atomics.store(this.#words, this.#at(worker, Word.ready), 0);
+    this.setResting(worker, false);
     return Atomics.add(this.#words, this.#at(worker, Word.epoch), 1) + 1;
   }
 

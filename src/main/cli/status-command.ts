@@ -78,8 +78,8 @@ function asFault(error: NodeJS.ErrnoException, socketPath: string, scope: string
 function toText(status: GuardStatus): string {
   const dryRun = status.dryRun ? ", dry run" : "";
   const head = `plimsoll ${status.version}, pid ${status.pid}, policy ${status.policy}${dryRun}`;
-  const threads = status.workers.map(({ name, life, silentMs, ready }) => {
-    const state = `${ready ? "alive" : "starting"}, heard of ${formatDuration(silentMs)} ago`;
+  const threads = status.workers.map(({ name, life, silentMs, ready, resting }) => {
+    const state = `${!ready ? "starting" : resting ? "waiting" : "at work"}, heard of ${formatDuration(silentMs)} ago`;
     return `  ${name.padEnd(10)} ${state}${life > 1 ? `, life ${life}` : ""}`;
   });
   return [

@@ -60,6 +60,8 @@ export interface GuardStatus {
     /** How often it has been started. */
     readonly life: number;
     readonly ready: boolean;
+    /** It waits for something to do, and need not be heard of until there is. */
+    readonly resting: boolean;
     readonly silentMs: number;
   }[];
   readonly residentBytes: number;
@@ -104,6 +106,7 @@ export function statusOf(source: StatusSource): GuardStatus {
       name,
       life: board.epoch(name),
       ready: board.isReady(name),
+      resting: board.isResting(name),
       silentMs: Math.round(board.silentMs(name, source.nowMs)),
     })),
     residentBytes: process.memoryUsage.rss(),

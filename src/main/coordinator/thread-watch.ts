@@ -43,7 +43,7 @@ export class ThreadWatch {
   /** To be asked several times a second. @returns null while the thread is well, or only starves */
   trouble(name: WorkerName, nowMs: number): Trouble | null {
     const silentMs = this.#board.silentMs(name, nowMs);
-    if (silentMs < SUSPECT_MS) {
+    if (silentMs < SUSPECT_MS || this.#restsRightly(name, silentMs)) {
       this.#suspects.delete(name);
       return null;
     }
@@ -65,5 +65,11 @@ export class ThreadWatch {
     return silentMs > LOST_MS
       ? { why: `hung: silent for ${Math.round(silentMs)} ms`, canBeEnded: false }
       : null;
+  }
+
+  /** It waits for something to do, and there is nothing: no letter that it ought to have been woken by. */
+  #restsRightly(name: WorkerName, silentMs: number): boolean {
+    if (!this.#board.isResting(name)) return false;
+    return this.#board.mail(name) === this.#board.mailTaken(name) || silentMs < BLOCKED_MS;
   }
 }

@@ -5,7 +5,7 @@ import { OrderBoard } from "../../core/shared/order.ts";
 import { clearEvent } from "../../native/event.ts";
 import { PollEvent, PollSet } from "../../native/poll.ts";
 import { monotonicUs } from "../common/clock.ts";
-import { BEAT_MS, WorkerContext } from "../common/worker.ts";
+import { WorkerContext } from "../common/worker.ts";
 import { Climb } from "./climb.ts";
 import { Commands } from "./commands.ts";
 import { HelperTalk } from "./helper-talk.ts";
@@ -42,7 +42,7 @@ class ActionLane {
   run(): void {
     this.#context.ready();
     for (;;) {
-      if (this.#climb?.waits !== true) this.#poll.wait(this.#busy ? BUSY_MS : BEAT_MS);
+      if (this.#climb?.waits !== true) this.#poll.wait(this.#busy ? BUSY_MS : this.#context.rest());
       else this.#poll.wait(0);
       if (!this.#context.alive()) return;
       if (this.#poll.happened(WAKE) !== 0) clearEvent(this.#context.start.descriptors.actionEvent);

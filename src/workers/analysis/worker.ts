@@ -11,7 +11,7 @@ import { Gauge } from "../../core/shared/board.ts";
 import { type Order, OrderBoard, StrikeState } from "../../core/shared/order.ts";
 import type { Candidate } from "../../core/victim/candidate.ts";
 import { raiseEvent } from "../../native/event.ts";
-import { BEAT_MS, NO_ACTION, WorkerContext } from "../common/worker.ts";
+import { NO_ACTION, WorkerContext } from "../common/worker.ts";
 
 /** How the worst level is written on the board. */
 const LEVEL_NUMBER = { warning: 1, thrashing: 2, critical: 2 } as const;
@@ -62,7 +62,7 @@ class Analysis {
     for (;;) {
       const rings = board.rings;
       if (!this.#turn()) return;
-      board.waitForRing(rings, BEAT_MS);
+      board.waitForRing(rings, this.#context.rest());
       if (!this.#context.alive()) return;
     }
   }

@@ -44,8 +44,10 @@ export interface WorkerStart {
 /** The id of an end by which the analysis learns that nothing is under way, whatever an earlier life began. */
 export const NO_ACTION = "";
 
-/** Every thread says at least this often that it lives. On a calm host, most of what the guard costs are these wakes. */
+/** A thread that does not rest says at least this often that it lives. */
 export const BEAT_MS = 500;
+/** Who waits for something to do is woken when there is; but not even a lost wake-up shall be for ever. */
+const REST_MS = 30_000;
 
 /** A worker's side of the house: its start, its heartbeat, its letters. */
 export class WorkerContext {
@@ -77,12 +79,19 @@ export class WorkerContext {
   alive(): boolean {
     const { name, epoch } = this.start;
     if (this.board.epoch(name) !== epoch) return false;
+    this.board.setResting(name, false);
     this.board.beat(name, monotonicUs() / 1000);
     const fault = this.board.takeFault(name);
     if (fault === FaultKind.throw) throw new Error("told to fail");
     // oxlint-disable-next-line no-empty
     if (fault === FaultKind.hang) for (;;) {}
     return true;
+  }
+
+  /** To be said before waiting for something to do; {@link alive} ends it. @returns how long to wait at most */
+  rest(): number {
+    this.board.setResting(this.start.name, true);
+    return REST_MS;
   }
 
   /** The next message, null when there is none. Asking costs one look at shared memory. */

@@ -9,7 +9,7 @@ import { cgroupAncestry, findMemoryHierarchy, type MemoryHierarchy } from "../co
 import { monotonicUs } from "../common/clock.ts";
 import { signalGroup } from "../common/process-group.ts";
 import { openTarget } from "../common/target.ts";
-import { BEAT_MS, WorkerContext } from "../common/worker.ts";
+import { WorkerContext } from "../common/worker.ts";
 import type { MemoryReader } from "../sampler/memory/memory-reader.ts";
 import { openMemoryReader } from "../sampler/memory/open-reader.ts";
 import { sightOf } from "../sampler/memory/returning-reader.ts";
@@ -60,7 +60,7 @@ class Sentinel {
     this.#takeOrder(monotonicUs());
     this.#context.ready();
     for (;;) {
-      this.#poll.wait(BEAT_MS);
+      this.#poll.wait(this.#context.rest());
       const wokenUs = monotonicUs();
       if (!this.#context.alive()) return;
       if (this.#poll.happened(USAGE) !== 0) this.#lineCrossed(wokenUs);

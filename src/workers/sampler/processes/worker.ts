@@ -8,7 +8,7 @@ import { cgroupAncestry, findMemoryHierarchy } from "../../common/cgroup-path.ts
 import { monotonicUs } from "../../common/clock.ts";
 import { descriptorLimit } from "../../common/descriptor-limit.ts";
 import { ownAncestry } from "../../common/target.ts";
-import { BEAT_MS, WorkerContext } from "../../common/worker.ts";
+import { WorkerContext } from "../../common/worker.ts";
 import { CgroupPids, hostPids, type PidSource } from "../../common/pid-source.ts";
 import type { ProcessEntry } from "./process-entry.ts";
 import { ProcessWalker } from "./walker.ts";
@@ -65,7 +65,7 @@ class ProcessSampler {
     for (let walk = 0; walk < FIRST_WALKS; walk++) this.#walk();
     this.#context.ready();
     for (;;) {
-      this.#poll.wait(BEAT_MS);
+      this.#poll.wait(this.#context.rest());
       if (!this.#context.alive()) return;
       // Asked only when there is something: finding nothing costs an exception.
       if (this.#poll.happened(WAKE) !== 0) clearEvent(this.#context.start.descriptors.processesEvent);
