@@ -3,27 +3,13 @@ import { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Board, FaultKind, Gauge, WORKER_NAMES } from "../../src/core/shared/board.ts";
-import { type Order, OrderBoard, type Strike, StrikeState } from "../../src/core/shared/order.ts";
+import { emptyOrder, type Order, OrderBoard, type Strike, StrikeState } from "../../src/core/shared/order.ts";
 
 const seed = process.env["PLIMSOLL_SEED"];
 if (seed !== undefined) fc.configureGlobal({ seed: Number(seed) });
 
 const ORDER_MODULE = new URL("../../dist/src/core/shared/order.js", import.meta.url).href;
 const BOARD_MODULE = new URL("../../dist/src/core/shared/board.js", import.meta.url).href;
-
-function blank(): Order {
-  return {
-    number: 0,
-    pid: 0,
-    startTicks: 0,
-    group: 0,
-    signal: 0,
-    immediate: false,
-    fire: false,
-    lineBytes: 0,
-    dryRun: false,
-  };
-}
 
 const strike: Strike = {
   number: 3,
@@ -66,7 +52,7 @@ describe("the standing order", () => {
       fc.property(fc.array(order, { minLength: 1 }), (orders) => {
         const board = new OrderBoard();
         const other = new OrderBoard(board.memory);
-        const read = blank();
+        const read = emptyOrder();
         for (const each of orders) {
           board.write(each);
           expect(other.read(read)).toBe(true);
@@ -93,7 +79,7 @@ describe("the standing order", () => {
       });`,
       { module: ORDER_MODULE, memory: board.memory, stop: stop.buffer },
     );
-    const order = blank();
+    const order = emptyOrder();
     let [mixed, read, different, last] = [0, 0, 0, 0];
     const beganMs = performance.now();
     // On a machine that is busy elsewhere the two threads take longer to meet.

@@ -54,6 +54,21 @@ export interface Order {
   dryRun: boolean;
 }
 
+/** No order: nobody to hold a pidfd of, nothing to do. */
+export function emptyOrder(): Order {
+  return {
+    number: 0,
+    pid: 0,
+    startTicks: 0,
+    group: 0,
+    signal: 0,
+    immediate: false,
+    fire: false,
+    lineBytes: 0,
+    dryRun: false,
+  };
+}
+
 export interface Strike {
   number: number;
   /** When the sentinel woke, and when pidfd_send_signal had returned. */

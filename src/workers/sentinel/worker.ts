@@ -1,6 +1,6 @@
 import path from "node:path";
 import { MEMORY_COLUMNS, Mem } from "../../core/samples.ts";
-import { type Order, OrderBoard, StrikeState } from "../../core/shared/order.ts";
+import { emptyOrder, type Order, OrderBoard, StrikeState } from "../../core/shared/order.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { clearEvent } from "../../native/event.ts";
 import { openPidfd, Signal, signalPidfd } from "../../native/pidfd.ts";
@@ -218,20 +218,6 @@ class Sentinel {
     this.#stall?.close();
     this.#reader.close();
   }
-}
-
-function emptyOrder(): Order {
-  return {
-    number: 0,
-    pid: 0,
-    startTicks: 0,
-    group: 0,
-    signal: 0,
-    immediate: false,
-    fire: false,
-    lineBytes: 0,
-    dryRun: false,
-  };
 }
 
 new Sentinel(WorkerContext.current()).run();
