@@ -2,7 +2,7 @@
  * npm run bench: every figure beside the same work in C, in one run. Prints a table, writes bench/results/bench.json.
  * Exit 0: measured, also when a figure misses its target, which it says; 1: failed, 2: usage.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -30,7 +30,7 @@ const HELP = `usage: npm run bench -- [--smoke] [--only NAME,...] [--json FILE] 
   --smoke   few rounds: shows that everything runs, the figures mean nothing
   --only    of ${Object.keys(BENCHES).join(", ")} (default: all)
   --json    where the figures go (bench/results/bench.json; of a part, or with --smoke, bench/results/local/bench.json)
-  --write   write docs/benchmarks.md anew, from the results
+  --write   write docs/benchmarks.md anew, from the results; with --only, those parts are renewed in them
 example: npm run bench -- --only sample,walk`;
 
 interface Options {
@@ -62,7 +62,7 @@ function readOptions(): Options {
       `--only: expected some of ${Object.keys(BENCHES).join(", ")}, found ${unknown.join(", ")}`,
     );
   }
-  const whole = !values.smoke && values.only === undefined;
+  const whole = !values.smoke && (values.only === undefined || values.write);
   const standard = join(projectRoot, "bench/results", whole ? "bench.json" : "local/bench.json");
   return { smoke: values.smoke, names, json: values.json ?? standard, write: values.write };
 }
@@ -78,6 +78,13 @@ function machine(): Record<string, unknown> {
   };
 }
 
+/** Earlier results with some of their findings replaced: a part that was measured again, to be written with the rest. */
+function renew(json: string, findings: readonly Finding[]): Record<string, unknown> {
+  const earlier = JSON.parse(readFileSync(json, "utf8")) as { findings: Finding[] };
+  const renewed = earlier.findings.map((each) => findings.find(({ bench }) => bench === each.bench) ?? each);
+  return { ...earlier, findings: renewed };
+}
+
 async function main({ smoke, names, json, write }: Options): Promise<void> {
   const at = new Date().toISOString();
   const facts = machine();
@@ -90,7 +97,8 @@ async function main({ smoke, names, json, write }: Options): Promise<void> {
     for (const line of finding.evidence) console.log(`  ${line}`);
   }
   mkdirSync(dirname(json), { recursive: true });
-  writeFileSync(json, `${JSON.stringify({ at, smoke, machine: facts, findings }, null, 2)}\n`);
+  const whole = write && names.length < Object.keys(BENCHES).length ? renew(json, findings) : null;
+  writeFileSync(json, `${JSON.stringify(whole ?? { at, smoke, machine: facts, findings }, null, 2)}\n`);
   console.log(`\nfigures: ${json}`);
   if (write) console.log(`written: ${writeDocument()}`);
 }
