@@ -21,8 +21,10 @@ export async function openLog(json: boolean): Promise<Log> {
   }
   // A reader that went away is no reason to stop guarding.
   process.stderr.on("error", () => undefined);
+  // On a terminal the live line stands where this one is to go; it is written again below.
+  const overLiveLine = process.stderr.isTTY ? "\r\x1b[K" : "";
   const write = (severity: keyof typeof WORDS, text: string): void => {
-    process.stderr.write(`${new Date().toISOString()} ${WORDS[severity]}${text}\n`);
+    process.stderr.write(`${overLiveLine}${new Date().toISOString()} ${WORDS[severity]}${text}\n`);
   };
   return {
     info: (text) => write("info", text),
