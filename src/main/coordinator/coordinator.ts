@@ -164,6 +164,9 @@ export class Guard {
       log.error(`the new policy is refused, the old one is kept:\n${(error as Error).message}`);
       return;
     }
+    if (JSON.stringify(policy.record) !== JSON.stringify(this.#policy.record)) {
+      this.#limited("what [record] says now is taken over at the next start", "the logs are opened once");
+    }
     this.#policy = policy;
     this.#crew.postToAll({ type: "policy", policy });
     this.#record({ event: "policy-reloaded", policy: policy.source });
