@@ -51,11 +51,11 @@ export class HostMemoryReader implements MemoryReader {
     this.#pressure = HeldFile.tryOpen(path.join(procRoot, "pressure/memory"), 512);
   }
 
-  read(frame: Float64Array): void {
+  read(frame: Float64Array, withCounters = true): void {
     const meminfoLength = this.#meminfo.read();
     this.#meminfoLines.parse(this.#meminfo.bytes, meminfoLength, frame, Mem.totalBytes);
-    const vmstatLength = this.#vmstat.read();
-    this.#vmstatLines.parse(this.#vmstat.bytes, vmstatLength, frame, Mem.swappedInPages);
+    if (withCounters) this.#readCounters(frame);
+    else frame.fill(Number.NaN, Mem.swappedInPages, Mem.oomKills + 1);
     if (this.#pressure === null) {
       frame[Mem.someStallUs] = Number.NaN;
       frame[Mem.fullStallUs] = Number.NaN;
@@ -66,6 +66,11 @@ export class HostMemoryReader implements MemoryReader {
     // The pool of huge pages is out of reach for everybody else: percentages are of what can be handed out at all.
     const pool = frame[Mem.hugePagesBytes] as number;
     if (pool > 0) frame[Mem.totalBytes] = (frame[Mem.totalBytes] as number) - pool;
+  }
+
+  #readCounters(frame: Float64Array): void {
+    const length = this.#vmstat.read();
+    this.#vmstatLines.parse(this.#vmstat.bytes, length, frame, Mem.swappedInPages);
   }
 
   close(): void {

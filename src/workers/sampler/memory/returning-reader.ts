@@ -29,8 +29,8 @@ export class ReturningReader implements MemoryReader {
     this.#reader = open();
   }
 
-  read(frame: Float64Array): void {
-    this.#reader.read(frame);
+  read(frame: Float64Array, withCounters?: boolean): void {
+    this.#reader.read(frame, withCounters);
     if (sightOf(frame) !== "gone") return;
     const nowUs = monotonicUs();
     if (nowUs - this.#lookedUs < LOOK_US) return;
