@@ -18,6 +18,8 @@ interface BenchResults {
     readonly loadAtStart: number;
   };
   readonly findings: readonly Finding[];
+  /** What a reader must know of how the figures came together. */
+  readonly notes?: readonly string[];
 }
 
 const INTRO = `# Benchmarks
@@ -58,6 +60,10 @@ system calls. (Workers that wait in their event loop instead are collected by V8
   parts: { title: "The parts alone", story: `Without the kernel, in one thread.` },
 };
 
+function notesOf(notes: readonly string[] = []): string[] {
+  return notes.length === 0 ? [] : [notes.map((note) => `**Note.** ${note}`).join("\n\n")];
+}
+
 /**
  * Writes docs/benchmarks.md from the results that are there.
  * @returns its path
@@ -74,8 +80,9 @@ export function writeDocument(): string {
   const parts = [
     INTRO,
     machineLine(results),
+    ...notesOf(results.notes),
     ...results.findings.map(sectionOf),
-    ...(lab === null ? [] : labSections(lab)),
+    ...(lab === null ? [] : [...labSections(lab), ...notesOf(lab.notes)]),
   ];
   const path = join(projectRoot, "docs/benchmarks.md");
   writeFileSync(path, `${parts.join("\n\n")}\n`);

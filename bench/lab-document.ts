@@ -10,6 +10,8 @@ export interface LabResults {
   readonly judgement: readonly Judgement[];
   readonly crossing: readonly CrossingFigures[];
   readonly exhaustion: readonly ExhaustionFigures[];
+  /** What a reader must know of how the figures came together. */
+  readonly notes?: readonly string[];
 }
 
 /** The sections of docs/benchmarks.md that come from the throw-away VM. */

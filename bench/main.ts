@@ -80,9 +80,11 @@ function machine(): Record<string, unknown> {
 
 /** Earlier results with some of their findings replaced: a part that was measured again, to be written with the rest. */
 function renew(json: string, findings: readonly Finding[]): Record<string, unknown> {
-  const earlier = JSON.parse(readFileSync(json, "utf8")) as { findings: Finding[] };
+  const earlier = JSON.parse(readFileSync(json, "utf8")) as { findings: Finding[]; notes?: string[] };
   const renewed = earlier.findings.map((each) => findings.find(({ bench }) => bench === each.bench) ?? each);
-  return { ...earlier, findings: renewed };
+  const names = findings.map(({ bench }) => bench).join(", ");
+  const note = `Measured again at ${new Date().toISOString()}, after the rest: ${names}.`;
+  return { ...earlier, findings: renewed, notes: [...(earlier.notes ?? []), note] };
 }
 
 async function main({ smoke, names, json, write }: Options): Promise<void> {
