@@ -1,6 +1,8 @@
+import type { CgroupIdentity } from "./cgroups/columns.ts";
 import type { ActionEnd, ActionOutcome } from "./memory/state.ts";
 import type { Decision, LevelChange } from "./memory/decision.ts";
 import type { Policy } from "./policy/policy.ts";
+import type { LeaseReturn, Recommendation, RescueReport } from "./rescue/report.ts";
 import type { WorkerName } from "./shared/board.ts";
 
 /**
@@ -26,6 +28,18 @@ export type Message =
   | { readonly type: "outcome"; readonly report: ActionReport }
   | { readonly type: "identities"; readonly identities: readonly ProcessIdentity[] }
   | { readonly type: "event"; readonly event: GuardEvent }
+  /** From the cgroup sampler, to whoever reads its rings: what the numbers in them mean from now on. */
+  | {
+      readonly type: "cgroups";
+      readonly appeared: readonly CgroupIdentity[];
+      readonly gone: readonly number[];
+    }
+  /** From the rescue thread: what it did. */
+  | { readonly type: "rescue"; readonly report: RescueReport }
+  /** To the rescue thread: give back what was lent, as far as it is said. */
+  | { readonly type: "return"; readonly returns: readonly LeaseReturn[] }
+  /** To the recorder: a limit that would suit a cgroup better. */
+  | { readonly type: "recommendation"; readonly recommendation: Recommendation }
   /** To the coordinator: a line for the log, or figures for the summary. */
   | { readonly type: "log"; readonly severity: "info" | "warn" | "error"; readonly text: string }
   | { readonly type: "latency"; readonly name: string; readonly us: number };

@@ -5,7 +5,8 @@ import type { Column } from "./ring/layout.ts";
  * the ring and in every frame (a Float64Array) that goes in or out of one. All bytes, all times monotonic.
  */
 
-function columnsOf<T extends Record<string, number>>(
+/** Columns by an index of names, in its order; uint64 where no type is said. */
+export function columnsOf<T extends Record<string, number>>(
   index: T,
   types: Partial<Record<keyof T, Column["type"]>>,
 ): Column[] {

@@ -1,11 +1,13 @@
 /** From what the files say to the policy every thread works from. */
 import { invariant } from "../fault.ts";
 import {
+  type CgroupsDocument,
   type HeadroomDocument,
   type MemoryDocument,
   type PolicyDocument,
   type PolicyLayer,
   type RecordDocument,
+  type RescueDocument,
   RULE_LISTS,
   type RuleList,
   type ThrashingDocument,
@@ -13,11 +15,13 @@ import {
 } from "./document.ts";
 import type {
   Amount,
+  CgroupsPolicy,
   HeadroomLevel,
   MemoryPolicy,
   Policy,
   ProcessRule,
   RecordPolicy,
+  RescuePolicy,
   ThrashingLevel,
 } from "./policy.ts";
 
@@ -41,6 +45,8 @@ export function compilePolicy(layers: readonly PolicyLayer[]): Policy {
       avoid: rulesOf(layers, "avoid"),
       never: rulesOf(layers, "never"),
     },
+    cgroups: cgroupsOf(layers),
+    rescue: rescueOf(layers),
     record: recordOf(layers),
   };
 }
@@ -98,6 +104,44 @@ function thrashingOf(tables: readonly (ThrashingDocument | false | undefined)[])
     available: needed(said.available, "available"),
     forMs: needed(said.for, "for"),
     ladder: needed(said.ladder, "ladder"),
+  };
+}
+
+function cgroupsOf(layers: readonly PolicyLayer[]): CgroupsPolicy {
+  const said = merged<CgroupsDocument>(layers.map(({ document }) => document.cgroups));
+  const need = <K extends keyof CgroupsDocument>(key: K): NonNullable<CgroupsDocument[K]> =>
+    needed(said[key], `cgroups.${key}`);
+  return {
+    enabled: need("enabled"),
+    watch: need("watch"),
+    intervalMs: need("interval"),
+    statEvery: need("stat_every"),
+    scanMs: need("scan"),
+    halfLifeMs: need("half_life"),
+    calibrationPath: said.calibration ?? null,
+  };
+}
+
+function rescueOf(layers: readonly PolicyLayer[]): RescuePolicy {
+  const said = merged<RescueDocument>(layers.map(({ document }) => document.rescue));
+  const need = <K extends keyof RescueDocument>(key: K): NonNullable<RescueDocument[K]> =>
+    needed(said[key], `rescue.${key}`);
+  const cgroups = need("cgroups");
+  return {
+    cgroups,
+    donors: said.donors ?? cgroups,
+    pause: need("pause"),
+    globalThreshold: need("global_threshold"),
+    hostReserve: need("host_reserve"),
+    marginBytes: need("margin"),
+    addMinBytes: need("add_min"),
+    addMaxBytes: need("add_max"),
+    reactionMs: need("reaction"),
+    donorMargin: need("donor_margin"),
+    lendShareMax: need("lend_max"),
+    rescuesMax: need("rescues_max"),
+    rescuesWithinMs: need("rescues_within"),
+    returnAfterMs: need("return_after"),
   };
 }
 

@@ -57,6 +57,33 @@ export type VictimDocument = Given<{
   never: readonly RuleDocument[];
 }>;
 
+export type CgroupsDocument = Given<{
+  enabled: boolean;
+  watch: readonly string[];
+  interval: number;
+  stat_every: number;
+  scan: number;
+  half_life: number;
+  calibration: string;
+}>;
+
+export type RescueDocument = Given<{
+  cgroups: readonly string[];
+  donors: readonly string[];
+  pause: readonly string[];
+  global_threshold: number;
+  host_reserve: Amount;
+  margin: number;
+  add_min: number;
+  add_max: number;
+  reaction: number;
+  donor_margin: Amount;
+  lend_max: number;
+  rescues_max: number;
+  rescues_within: number;
+  return_after: number;
+}>;
+
 export type RecordDocument = Given<{ audit: string; audit_limit: number; kmsg: boolean }>;
 
 export type PolicyDocument = Given<{
@@ -64,6 +91,8 @@ export type PolicyDocument = Given<{
   dry_run: boolean;
   memory: MemoryDocument;
   victim: VictimDocument;
+  cgroups: CgroupsDocument;
+  rescue: RescueDocument;
   record: RecordDocument;
 }>;
 

@@ -88,6 +88,53 @@ export interface VictimPolicy {
   readonly minimumBytes: number;
 }
 
+/** Which cgroups are followed, and how what they use is learned. */
+export interface CgroupsPolicy {
+  readonly enabled: boolean;
+  /** Patterns of paths below the hierarchy's root ({@link ../cgroups/pattern.ts}); those that match none are let be. */
+  readonly watch: readonly string[];
+  /** Time between two looks at each cgroup's usage. */
+  readonly intervalMs: number;
+  /** Every n-th look is at memory.stat, limits, events and pressure too. */
+  readonly statEvery: number;
+  /** Time between two searches for cgroups that appeared or vanished. */
+  readonly scanMs: number;
+  /** After this time a sample counts half in the live statistics. */
+  readonly halfLifeMs: number;
+  /** A calibration that `plimsoll calibrate` wrote, which stands where the live statistics know little yet. */
+  readonly calibrationPath: string | null;
+}
+
+/** Whose memory limits may be moved, and how far. Without patterns: nobody's. */
+export interface RescuePolicy {
+  /** Patterns of the cgroups that may be given memory. */
+  readonly cgroups: readonly string[];
+  /** Patterns of those of which memory may be taken. */
+  readonly donors: readonly string[];
+  /** Patterns of those that may be paused at their limit (v1 oom_kill_disable) until they have been given memory. */
+  readonly pause: readonly string[];
+  /** Share (0 to 1) of the limit of what a cgroup lies in, up to which usage there leaves room for a raise alone. */
+  readonly globalThreshold: number;
+  /** So much of the host's memory stays available whatever is lent. */
+  readonly hostReserve: Amount;
+  /** Distance below the limit at which the kernel is asked to say so. */
+  readonly marginBytes: number;
+  /** Smallest and largest amount that one event adds. */
+  readonly addMinBytes: number;
+  readonly addMaxBytes: number;
+  /** What one event adds lasts this long at the rate of growth. */
+  readonly reactionMs: number;
+  /** A donor keeps at least so much more than it uses. */
+  readonly donorMargin: Amount;
+  /** A cgroup is lent at most this share (1: as much again) of its own limit. */
+  readonly lendShareMax: number;
+  /** After so many rescues within `rescuesWithinMs` nothing more is lent. */
+  readonly rescuesMax: number;
+  readonly rescuesWithinMs: number;
+  /** What was lent returns when it has not been needed for this long. */
+  readonly returnAfterMs: number;
+}
+
 export interface RecordPolicy {
   /** The audit log, JSON lines. Null: the place usual for the user (docs/operating.md). */
   readonly auditPath: string | null;
@@ -105,6 +152,8 @@ export interface Policy {
   readonly dryRun: boolean;
   readonly memory: MemoryPolicy;
   readonly victim: VictimPolicy;
+  readonly cgroups: CgroupsPolicy;
+  readonly rescue: RescuePolicy;
   readonly record: RecordPolicy;
 }
 

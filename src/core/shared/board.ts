@@ -3,8 +3,20 @@
  * memory is like now. Every word has one writer, or is only ever counted up.
  */
 
-export const WORKER_NAMES = ["memory", "processes", "analysis", "sentinel", "action", "recorder"] as const;
+export const WORKER_NAMES = [
+  "memory",
+  "processes",
+  "analysis",
+  "sentinel",
+  "action",
+  "recorder",
+  "cgroups",
+  "rescue",
+  "dataset",
+] as const;
 export type WorkerName = (typeof WORKER_NAMES)[number];
+/** The workers that guarding memory always takes; the others come with what the policy or the command asks for. */
+export const GUARD_WORKERS = ["memory", "processes", "analysis", "sentinel", "action", "recorder"] as const;
 
 const WORDS_PER_LINE = 16;
 /** Words of a worker's line. */

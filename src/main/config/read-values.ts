@@ -134,3 +134,24 @@ export function userKnownTo(uidOf: UidOf): (value: unknown) => Parsed<number> {
     return uid === null ? wrong("a user of /etc/passwd, or a uid (`id -u NAME` tells it)", value) : ok(uid);
   };
 }
+
+/** A reader of whole numbers within bounds. */
+export function countWithin(min: number, max: number): (value: unknown) => Parsed<number> {
+  return (value) =>
+    typeof value === "number" && Number.isInteger(value) && value >= min && value <= max
+      ? ok(value)
+      : wrong(`a whole number from ${min} to ${max}`, value);
+}
+
+/** A share that may be more than the whole: "200%" is 2. */
+export function readFactor(value: unknown): Parsed<number> {
+  const match = typeof value === "string" ? /^(\d{1,6}(?:\.\d{1,6})?) ?%$/.exec(value.trim()) : null;
+  return match === null ? wrong('a percentage such as "100%"', value) : ok(Number(match[1]) / 100);
+}
+
+/** A pattern of cgroups' paths, see core/cgroups/pattern.ts. */
+export function readCgroupPattern(value: unknown): Parsed<string> {
+  const right =
+    typeof value === "string" && /^(?:\/[^/\0\n]+)+$/.test(value) && !/\/\.{1,2}(?:\/|$)/.test(value);
+  return right ? ok(value) : wrong('a pattern of cgroups such as "/machine/*" or "/machine/**"', value);
+}

@@ -3,12 +3,15 @@ import { DEADLINE_DEFAULT_MS, type PolicyDocument, RULE_LISTS } from "../../core
 import type { Rung } from "../../core/policy/policy.ts";
 import { describeValue, type Parsed } from "../../core/units.ts";
 import {
+  countWithin,
   durationWithin,
   readAbsolutePath,
   readAmount,
   readAmountOrFalse,
   readBoolean,
+  readCgroupPattern,
   readCommand,
+  readFactor,
   readPattern,
   readRate,
   readScope,
@@ -194,13 +197,48 @@ const recordShape = {
   kmsg: scalar(readBoolean),
 };
 
+const patterns = list(scalar(readCgroupPattern), 'an array of patterns, such as ["/machine/**"]');
+const cgroupsShape = {
+  enabled: scalar(readBoolean),
+  watch: patterns,
+  interval: scalar(durationWithin(1, HOUR_MS)),
+  stat_every: scalar(countWithin(1, 1_000_000)),
+  scan: scalar(durationWithin(10, HOUR_MS)),
+  half_life: scalar(durationWithin(1000, 10_000 * HOUR_MS)),
+  calibration: scalar(readAbsolutePath),
+};
+const rescueShape = {
+  cgroups: patterns,
+  donors: patterns,
+  pause: patterns,
+  global_threshold: scalar(readShare),
+  host_reserve: scalar(readAmount),
+  margin: scalar(sizeWithin(64 * KIB, TIB)),
+  add_min: scalar(sizeWithin(64 * KIB, TIB)),
+  add_max: scalar(sizeWithin(64 * KIB, TIB)),
+  reaction: scalar(durationWithin(1, MINUTE_MS)),
+  donor_margin: scalar(readAmount),
+  lend_max: scalar(readFactor),
+  rescues_max: scalar(countWithin(1, 1_000_000_000)),
+  rescues_within: scalar(durationWithin(1000, 10_000 * HOUR_MS)),
+  return_after: scalar(durationWithin(0, 10_000 * HOUR_MS)),
+};
+
 const topShape = { scope: scalar(readScope), dry_run: scalar(readBoolean) };
 const memoryTable = table(memoryShape);
 const recordTable = table(recordShape);
+const cgroupsTable = table(cgroupsShape);
+const rescueTable = table(rescueShape);
 
 /** A whole policy file, on a host whose users `uidOf` knows. */
 export function policySchema(uidOf: UidOf): Schema<PolicyDocument> {
-  const tables = { memory: memoryTable, victim: victimTable(uidOf), record: recordTable };
+  const tables = {
+    memory: memoryTable,
+    victim: victimTable(uidOf),
+    cgroups: cgroupsTable,
+    rescue: rescueTable,
+    record: recordTable,
+  };
   return table({ ...topShape, ...tables }) as unknown as Schema<PolicyDocument>;
 }
 
@@ -210,9 +248,14 @@ function placed(keys: readonly string[], place: string): (readonly [string, stri
 
 /** Every key there is and where it belongs, for keys written in the wrong place. */
 export const KEY_PLACES: readonly (readonly [key: string, place: string])[] = [
-  ...placed([...Object.keys(topShape), "memory", "victim", "record"], "the top of the file"),
+  ...placed(
+    [...Object.keys(topShape), "memory", "victim", "cgroups", "rescue", "record"],
+    "the top of the file",
+  ),
   ...placed(Object.keys(memoryShape), "[memory]"),
   ...placed([...Object.keys(victimShape), ...RULE_LISTS], "[victim]"),
+  ...placed(Object.keys(cgroupsShape), "[cgroups]"),
+  ...placed(Object.keys(rescueShape), "[rescue]"),
   ...placed(Object.keys(recordShape), "[record]"),
   ...placed(Object.keys(headroomShape), "[memory.critical] or [memory.warning]"),
   ...placed(Object.keys(thrashingShape), "[memory.thrashing]"),

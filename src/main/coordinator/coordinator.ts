@@ -1,5 +1,12 @@
 import fs from "node:fs";
 import path from "node:path";
+import {
+  CGROUP_SEGMENTS,
+  DETAIL_COLUMNS,
+  DETAIL_ROWS_PER_SEGMENT,
+  USAGE_COLUMNS,
+  USAGE_ROWS_PER_SEGMENT,
+} from "../../core/cgroups/columns.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import type { ActionOutcome } from "../../core/memory/state.ts";
 import type { ActionReport, GuardEvent, Message } from "../../core/messages.ts";
@@ -13,7 +20,8 @@ import {
   PROCESS_ROWS_PER_SEGMENT,
   PROCESS_SEGMENTS,
 } from "../../core/samples.ts";
-import { Board, Gauge, type WorkerName } from "../../core/shared/board.ts";
+import { Board, Gauge, GUARD_WORKERS, type WorkerName } from "../../core/shared/board.ts";
+import { RescueBoard } from "../../core/rescue/board.ts";
 import { OrderBoard } from "../../core/shared/order.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { createEvent, raiseEvent } from "../../native/event.ts";
@@ -83,6 +91,18 @@ export class Guard {
     rowsPerSegment: PROCESS_ROWS_PER_SEGMENT,
     segments: PROCESS_SEGMENTS,
   });
+  readonly #usageRing = createRing({
+    columns: USAGE_COLUMNS,
+    rowsPerSegment: USAGE_ROWS_PER_SEGMENT,
+    segments: CGROUP_SEGMENTS,
+  });
+  readonly #detailRing = createRing({
+    columns: DETAIL_COLUMNS,
+    rowsPerSegment: DETAIL_ROWS_PER_SEGMENT,
+    segments: CGROUP_SEGMENTS,
+  });
+  readonly #rescueOrders = new RescueBoard();
+  readonly #workers: readonly WorkerName[];
   readonly #crew: Crew;
   readonly #startedMs = Date.now();
   #policy: Policy;
@@ -98,7 +118,8 @@ export class Guard {
     this.#options = options;
     this.#policy = options.policy;
     const watch = new ThreadWatch(this.board, options.roots.proc, systemUnits().ticksPerSecond);
-    this.#crew = new Crew(this.board, watch, {
+    this.#workers = GUARD_WORKERS;
+    this.#crew = new Crew(this.#workers, this.board, watch, {
       startOf: (name, epoch, mailBefore) => this.#startOf(name, epoch, mailBefore),
       onMessage: (_, message) => this.#take(message),
       onGap: (worker, why, silentMs, restartedAfterMs) => this.#gap(worker, why, silentMs, restartedAfterMs),
@@ -192,6 +213,7 @@ export class Guard {
       startedMs: this.#startedMs,
       auditPath: this.#auditPath,
       lastAction: this.#lastAction,
+      workers: this.#workers,
       nowMs: monotonicUs() / 1000,
     });
   }
@@ -241,9 +263,11 @@ export class Guard {
   #openDescriptors(helper: HelperProcess): SharedDescriptors {
     return {
       samplerTimer: Timer.create(true).descriptor,
+      cgroupsTimer: Timer.create(true).descriptor,
       sentinelEvent: createEvent(),
       processesEvent: createEvent(),
       actionEvent: createEvent(),
+      rescueEvent: createEvent(),
       helperInput: helper.inputDescriptor,
       helperOutput: helper.outputDescriptor,
       kernelLog: this.#openKernelLog(),
@@ -270,6 +294,11 @@ export class Guard {
       order: this.#orders.memory,
       memoryRing: this.#memoryRing,
       processRing: this.#processRing,
+      usageRing: this.#usageRing,
+      detailRing: this.#detailRing,
+      rescueOrders: this.#rescueOrders.memory,
+      journalPath: this.#options.places.journalPath,
+      datasetDirectory: null,
       descriptors: this.#descriptors,
       roots: this.#options.roots,
       policy: this.#policy,
@@ -305,6 +334,7 @@ export class Guard {
     if (descriptors === null) return;
     if (worker === "analysis") this.board.ring();
     if (worker === "sentinel") raiseEvent(descriptors.sentinelEvent);
+    if (worker === "rescue") raiseEvent(descriptors.rescueEvent);
     if (worker === "processes") raiseEvent(descriptors.processesEvent);
     if (worker === "action") raiseEvent(descriptors.actionEvent);
   }

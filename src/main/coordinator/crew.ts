@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { Envelope, Message } from "../../core/messages.ts";
-import { type Board, WORKER_NAMES, type WorkerName } from "../../core/shared/board.ts";
+import type { Board, WorkerName } from "../../core/shared/board.ts";
 import { monotonicUs } from "../../workers/common/clock.ts";
 import type { WorkerStart } from "../../workers/common/worker.ts";
 import type { ThreadWatch } from "./thread-watch.ts";
@@ -13,6 +13,9 @@ const FILES: Readonly<Record<WorkerName, string>> = {
   sentinel: "../../workers/sentinel/worker.js",
   action: "../../workers/action/worker.js",
   recorder: "../../workers/recorder/worker.js",
+  cgroups: "../../workers/sampler/cgroups/worker.js",
+  rescue: "../../workers/rescue/worker.js",
+  dataset: "../../workers/dataset/worker.js",
 };
 
 /** All code has to be read from disk first, perhaps on a host that is busy already. */
@@ -60,13 +63,16 @@ const nowMs = (): number => monotonicUs() / 1000;
 export class Crew {
   readonly #board: Board;
   readonly #hooks: CrewHooks;
+  readonly #names: readonly WorkerName[];
   readonly #members = new Map<WorkerName, Member>();
   readonly #watch: ThreadWatch;
   #timer: NodeJS.Timeout | null = null;
   #lastCheckMs = 0;
   #stopping = false;
 
-  constructor(board: Board, watch: ThreadWatch, hooks: CrewHooks) {
+  /** @param names the workers that this crew has; messages to others are not sent */
+  constructor(names: readonly WorkerName[], board: Board, watch: ThreadWatch, hooks: CrewHooks) {
+    this.#names = names;
     this.#board = board;
     this.#watch = watch;
     this.#hooks = hooks;
@@ -75,13 +81,13 @@ export class Crew {
   /** Starts all of them and waits until all are ready. @throws Error with the first failure of a start */
   async start(): Promise<void> {
     const failed = new Promise<never>((_, reject) => {
-      for (const name of WORKER_NAMES) this.#spawn(name).worker.once("error", reject);
+      for (const name of this.#names) this.#spawn(name).worker.once("error", reject);
     });
     const deadlineMs = nowMs() + START_LIMIT_MS;
     const ready = async (): Promise<void> => {
-      while (!WORKER_NAMES.every((name) => this.#board.isReady(name))) {
+      while (!this.#names.every((name) => this.#board.isReady(name))) {
         if (nowMs() > deadlineMs) {
-          const late = WORKER_NAMES.filter((name) => !this.#board.isReady(name));
+          const late = this.#names.filter((name) => !this.#board.isReady(name));
           throw new Error(
             `expected all workers to be ready within ${START_LIMIT_MS} ms, these are not: ${late.join(", ")}`,
           );
@@ -112,7 +118,7 @@ export class Crew {
   }
 
   postToAll(message: Message): void {
-    for (const name of WORKER_NAMES) this.post(name, message);
+    for (const name of this.#names) this.post(name, message);
   }
 
   /**
@@ -122,10 +128,10 @@ export class Crew {
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true;
     if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#stopThese(["sentinel", "memory", "processes"], limitMs * 0.4);
+    await this.#stopThese(["sentinel", "memory", "processes", "cgroups", "rescue"], limitMs * 0.4);
     await this.#stopThese(["analysis"], limitMs * 0.2);
     await this.#stopThese(["action"], limitMs * 0.2);
-    await this.#stopThese(["recorder"], limitMs * 0.2);
+    await this.#stopThese(["recorder", "dataset"], limitMs * 0.2);
   }
 
   async #stopThese(names: readonly WorkerName[], limitMs: number): Promise<void> {

@@ -7,6 +7,8 @@ export interface Places {
   readonly lockPath: string;
   readonly socketPath: string;
   readonly auditPath: string;
+  /** What has been changed of limits and is to be put back; one a host, as limits are the host's. */
+  readonly journalPath: string;
 }
 
 /** sun_path of a Unix socket holds 108 bytes, the last a zero (unix(7)). */
@@ -39,6 +41,7 @@ export function placesFor(scope: string, uid: number, environment: NodeJS.Proces
   return {
     lockPath: path.join(runDirectory, `${tag}.lock`),
     socketPath: path.join(runDirectory, `${tag}.sock`).slice(0, SOCKET_PATH_BYTES),
+    journalPath: path.join(runDirectory, "limits.journal"),
     auditPath: path.join(logDirectory, scope === "host" ? "audit.jsonl" : `audit-${tag}.jsonl`),
   };
 }

@@ -1,6 +1,6 @@
 import type { ActionReport } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
-import { type Board, Gauge, WORKER_NAMES } from "../../core/shared/board.ts";
+import { type Board, Gauge, type WorkerName } from "../../core/shared/board.ts";
 import type { Latencies, LatencySummary } from "./latencies.ts";
 
 /** What the guard has done since its start. */
@@ -20,6 +20,8 @@ export interface StatusSource {
   readonly startedMs: number;
   readonly auditPath: string | null;
   readonly lastAction: ActionReport | null;
+  /** The threads that this guard has. */
+  readonly workers: readonly WorkerName[];
   readonly nowMs: number;
 }
 
@@ -102,7 +104,7 @@ export function statusOf(source: StatusSource): GuardStatus {
     counts: source.counts,
     latencies: source.latencies.summary(),
     lastAction: source.lastAction,
-    workers: WORKER_NAMES.map((name) => ({
+    workers: source.workers.map((name) => ({
       name,
       life: board.epoch(name),
       ready: board.isReady(name),

@@ -43,6 +43,9 @@ export class Unfinished {
       case "memory":
       case "processes":
       case "sentinel":
+      case "cgroups":
+      case "rescue":
+      case "dataset":
         return [];
     }
   }

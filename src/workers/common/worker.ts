@@ -11,10 +11,13 @@ import type { HostRoots } from "./roots.ts";
 export interface SharedDescriptors {
   /** The memory sampler's clock. */
   readonly samplerTimer: number;
-  /** Wake the sentinel, the process sampler, the action lane out of poll(2). */
+  /** The cgroup sampler's clock. */
+  readonly cgroupsTimer: number;
+  /** Wake the sentinel, the process sampler, the action lane, the rescue thread out of poll(2). */
   readonly sentinelEvent: number;
   readonly processesEvent: number;
   readonly actionEvent: number;
+  readonly rescueEvent: number;
   /** Both ends of the talk with the helper that starts commands; -1 without one. */
   readonly helperInput: number;
   readonly helperOutput: number;
@@ -32,6 +35,15 @@ export interface WorkerStart {
   readonly order: SharedArrayBuffer;
   readonly memoryRing: SharedRing;
   readonly processRing: SharedRing;
+  /** Rings of the cgroup sampler: columns of core/cgroups/columns.ts. */
+  readonly usageRing: SharedRing;
+  readonly detailRing: SharedRing;
+  /** Standing orders of rescues: core/rescue/board.ts. */
+  readonly rescueOrders: SharedArrayBuffer;
+  /** Where the changes of limits are written down before they are made: core/rescue/journal.ts. */
+  readonly journalPath: string;
+  /** Of `plimsoll record`: where the dataset goes; the cgroup sampler then fills the memory ring too. Null: no dataset. */
+  readonly datasetDirectory: string | null;
   readonly descriptors: SharedDescriptors;
   readonly roots: HostRoots;
   readonly policy: Policy;
