@@ -15,6 +15,7 @@ import {
 } from "./document.ts";
 import type {
   Amount,
+  CgroupCalibration,
   CgroupsPolicy,
   HeadroomLevel,
   MemoryPolicy,
@@ -28,11 +29,16 @@ import type {
 /**
  * Lays documents over each other, the most general first. Tables are merged key by key, ladders replaced, rules
  * added to those underneath (unless `inherit = false`).
- * @param layers the lowest must say every key but `recover` and `audit`, as profiles/default.toml does.
+ * @param layers the lowest must say every key that has no default here, as profiles/default.toml does.
+ * @param calibration what stands in the file that `cgroups.calibration` names
  */
-export function compilePolicy(layers: readonly PolicyLayer[]): Policy {
+export function compilePolicy(
+  layers: readonly PolicyLayer[],
+  calibration: Readonly<Record<string, CgroupCalibration>> = {},
+): Policy {
   const top = merged<PolicyDocument>(layers.map(({ document }) => document));
   const victim = merged<VictimDocument>(layers.map(({ document }) => document.victim));
+  const rescue = rescueOf(layers);
   return {
     source: needed(layers.at(-1)?.file, "a file"),
     scope: needed(top.scope, "scope"),
@@ -45,11 +51,12 @@ export function compilePolicy(layers: readonly PolicyLayer[]): Policy {
       avoid: rulesOf(layers, "avoid"),
       never: rulesOf(layers, "never"),
     },
-    cgroups: cgroupsOf(layers),
-    rescue: rescueOf(layers),
+    cgroups: cgroupsOf(layers, rescue, calibration),
+    rescue,
     record: recordOf(layers),
   };
 }
+
 function memoryOf(layers: readonly PolicyLayer[]): MemoryPolicy {
   const tables = layers.map(({ document }) => document.memory);
   const said = merged<MemoryDocument>(tables);
@@ -107,18 +114,27 @@ function thrashingOf(tables: readonly (ThrashingDocument | false | undefined)[])
   };
 }
 
-function cgroupsOf(layers: readonly PolicyLayer[]): CgroupsPolicy {
+/** Between two looks at each cgroup: to learn, that is often; to move limits by, it would be old. */
+const INTERVAL_MS = 5000;
+export const INTERVAL_RESCUE_MS = 1000;
+
+function cgroupsOf(
+  layers: readonly PolicyLayer[],
+  rescue: RescuePolicy,
+  calibration: CgroupsPolicy["calibration"],
+): CgroupsPolicy {
   const said = merged<CgroupsDocument>(layers.map(({ document }) => document.cgroups));
   const need = <K extends keyof CgroupsDocument>(key: K): NonNullable<CgroupsDocument[K]> =>
     needed(said[key], `cgroups.${key}`);
   return {
     enabled: need("enabled"),
-    watch: need("watch"),
-    intervalMs: need("interval"),
+    watch: [...new Set([...need("watch"), ...rescue.cgroups, ...rescue.donors])],
+    intervalMs: said.interval ?? (rescue.cgroups.length > 0 ? INTERVAL_RESCUE_MS : INTERVAL_MS),
     statEvery: need("stat_every"),
     scanMs: need("scan"),
     halfLifeMs: need("half_life"),
     calibrationPath: said.calibration ?? null,
+    calibration,
   };
 }
 

@@ -88,10 +88,20 @@ export interface VictimPolicy {
   readonly minimumBytes: number;
 }
 
+/** What one cgroup used while it was recorded. */
+export interface CgroupCalibration {
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  readonly medianBytes: number;
+}
+
 /** Which cgroups are followed, and how what they use is learned. */
 export interface CgroupsPolicy {
   readonly enabled: boolean;
-  /** Patterns of paths below the hierarchy's root ({@link ../cgroups/pattern.ts}); those that match none are let be. */
+  /**
+   * Patterns of paths below the hierarchy's root ({@link ../cgroups/pattern.ts}); those that match none are let be.
+   * Those of {@link RescuePolicy} are among them: nobody is rescued, or lends, without being known.
+   */
   readonly watch: readonly string[];
   /** Time between two looks at each cgroup's usage. */
   readonly intervalMs: number;
@@ -103,6 +113,8 @@ export interface CgroupsPolicy {
   readonly halfLifeMs: number;
   /** A calibration that `plimsoll calibrate` wrote, which stands where the live statistics know little yet. */
   readonly calibrationPath: string | null;
+  /** What stands in that file, by path; empty without one. Read when the policy is read. */
+  readonly calibration: Readonly<Record<string, CgroupCalibration>>;
 }
 
 /** Whose memory limits may be moved, and how far. Without patterns: nobody's. */
