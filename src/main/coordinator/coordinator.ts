@@ -266,6 +266,7 @@ export class Guard {
       cgroupsTimer: Timer.create(true).descriptor,
       sentinelEvent: createEvent(),
       processesEvent: createEvent(),
+      cgroupsEvent: createEvent(),
       actionEvent: createEvent(),
       rescueEvent: createEvent(),
       helperInput: helper.inputDescriptor,
@@ -336,6 +337,7 @@ export class Guard {
     if (worker === "sentinel") raiseEvent(descriptors.sentinelEvent);
     if (worker === "rescue") raiseEvent(descriptors.rescueEvent);
     if (worker === "processes") raiseEvent(descriptors.processesEvent);
+    if (worker === "cgroups") raiseEvent(descriptors.cgroupsEvent);
     if (worker === "action") raiseEvent(descriptors.actionEvent);
   }
 

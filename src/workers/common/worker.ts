@@ -13,9 +13,10 @@ export interface SharedDescriptors {
   readonly samplerTimer: number;
   /** The cgroup sampler's clock. */
   readonly cgroupsTimer: number;
-  /** Wake the sentinel, the process sampler, the action lane, the rescue thread out of poll(2). */
+  /** Wake the sentinel, the process sampler, the cgroup sampler, the action lane, the rescue thread out of poll(2). */
   readonly sentinelEvent: number;
   readonly processesEvent: number;
+  readonly cgroupsEvent: number;
   readonly actionEvent: number;
   readonly rescueEvent: number;
   /** Both ends of the talk with the helper that starts commands; -1 without one. */
