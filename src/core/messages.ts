@@ -2,7 +2,8 @@ import type { CgroupIdentity } from "./cgroups/columns.ts";
 import type { ActionEnd, ActionOutcome } from "./memory/state.ts";
 import type { Decision, LevelChange } from "./memory/decision.ts";
 import type { Policy } from "./policy/policy.ts";
-import type { LeaseReturn, Recommendation, RescueReport } from "./rescue/report.ts";
+import type { OutstandingLimit } from "./rescue/adopt.ts";
+import type { LeaseReturn, Recommendation, RescueReport, ReturnReport } from "./rescue/report.ts";
 import type { WorkerName } from "./shared/board.ts";
 
 /**
@@ -38,6 +39,10 @@ export type Message =
   | { readonly type: "rescue"; readonly report: RescueReport }
   /** To the rescue thread: give back what was lent, as far as it is said. */
   | { readonly type: "return"; readonly returns: readonly LeaseReturn[] }
+  /** From the rescue thread: what became of it. */
+  | { readonly type: "returned"; readonly report: ReturnReport }
+  /** From the rescue thread, to an analysis that has just begun: what is lent, as the journal has it. */
+  | { readonly type: "outstanding"; readonly limits: readonly OutstandingLimit[] }
   /** To the recorder: a limit that would suit a cgroup better. */
   | { readonly type: "recommendation"; readonly recommendation: Recommendation }
   /** To the coordinator: a line for the log, or figures for the summary. */

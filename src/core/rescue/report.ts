@@ -54,12 +54,59 @@ export interface RescueReport {
   readonly wallMs: number;
 }
 
+/** Why something lent is to go back. */
+export type ReturnReason =
+  /** The receiver has not needed it for long enough. */
+  | "unneeded"
+  /** A donor came near its reduced limit, or uses more than its median. */
+  | "donor-needs"
+  /** The receiver's cgroup was removed: there is nothing to lower. */
+  | "receiver-gone"
+  /** Somebody else wrote the receiver's limit: that word stands, there is nothing to lower. */
+  | "limit-changed"
+  /** The policy no longer names the receiver, or the donor. */
+  | "policy";
+
 /** A part of a loan that is to go back: the receiver's limit is lowered, then the donors' are raised. */
 export interface LeaseReturn {
+  /** Number of the receiver's cgroup; 0 when it is not known any more (a loan from before a restart). */
   readonly number: number;
+  /** What the receiver's limit goes down by; 0 when there is nothing to lower. Else no less than the donors' sum. */
   readonly bytes: number;
   readonly donors: readonly { readonly number: number; readonly bytes: number }[];
-  readonly why: "unneeded" | "donor-needs" | "receiver-gone" | "policy";
+  readonly why: ReturnReason;
+}
+
+export type ReturnOutcome =
+  /** It went back, as far as `returnedBytes` says. */
+  | "returned"
+  /** Usage left no room for it just then: it is asked for again. */
+  | "waits"
+  /** The kernel refused a write; what had been changed was put back. */
+  | "refused";
+
+/** What became of a {@link LeaseReturn}, as it goes from the rescue thread to the analysis and onto the record. */
+export interface ReturnReport {
+  /** As in the {@link LeaseReturn}. */
+  readonly number: number;
+  readonly path: string;
+  readonly why: ReturnReason;
+  readonly outcome: ReturnOutcome;
+  /** The kernel's word and the file. */
+  readonly refusal: string | null;
+  /** What the receiver's limit went down by. */
+  readonly returnedBytes: number;
+  /** NaN when there was nothing to lower. */
+  readonly limitAfterBytes: number;
+  readonly donors: readonly {
+    readonly number: number;
+    readonly path: string;
+    readonly returnedBytes: number;
+    readonly limitAfterBytes: number;
+  }[];
+  /** CLOCK_MONOTONIC when the limits had been written. */
+  readonly timeUs: number;
+  readonly wallMs: number;
 }
 
 export interface Recommendation {
