@@ -43,6 +43,14 @@ export type Message =
   | { readonly type: "returned"; readonly report: ReturnReport }
   /** From the rescue thread, to an analysis that has just begun: what is lent, as the journal has it. */
   | { readonly type: "outstanding"; readonly limits: readonly OutstandingLimit[] }
+  /** To the coordinator: have the kernel tell an event of these usages (v1 thresholds), which takes it 20 ms each. */
+  | {
+      readonly type: "thresholds";
+      /** The cgroup's directory. */
+      readonly directory: string;
+      readonly descriptor: number;
+      readonly thresholdsBytes: readonly number[];
+    }
   /** To the recorder: a limit that would suit a cgroup better. */
   | { readonly type: "recommendation"; readonly recommendation: Recommendation }
   /** To the coordinator: a line for the log, or figures for the summary. */
@@ -99,6 +107,14 @@ export type GuardEvent =
       readonly why: string;
       readonly silentMs: number;
       readonly restartedAfterMs: number;
+    }
+  /** The kernel's OOM killer ended somebody for a cgroup's limit, by the kernel log. */
+  | {
+      readonly event: "oom-kill";
+      readonly cgroup: string;
+      readonly processCgroup: string;
+      readonly pid: number;
+      readonly name: string;
     }
   | { readonly event: "limited"; readonly what: string; readonly why: string }
   | { readonly event: "line-lost"; readonly lines: number; readonly why: string };

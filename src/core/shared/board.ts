@@ -31,7 +31,7 @@ const Word = {
   resting: 7,
 } as const;
 /** Lines after the workers'. */
-const SharedLine = { doorbell: 0, walkInterval: 1, walkRequest: 2, worstLevel: 3, count: 4 } as const;
+const SharedLine = { doorbell: 0, walkInterval: 1, walkRequest: 2, worstLevel: 3, guardian: 4, count: 5 } as const;
 const INTS = (WORKER_NAMES.length + SharedLine.count) * WORDS_PER_LINE;
 
 /** Figures of the moment, for the terminal, the status socket and the action lane. */
@@ -192,6 +192,15 @@ export class Board {
 
   set worstLevel(level: number) {
     Atomics.store(this.#words, this.#sharedAt(SharedLine.worstLevel), level);
+  }
+
+  /** The child that would put limits back lives: without it none may be changed. */
+  get guardianAlive(): boolean {
+    return Atomics.load(this.#words, this.#sharedAt(SharedLine.guardian)) === 1;
+  }
+
+  set guardianAlive(alive: boolean) {
+    Atomics.store(this.#words, this.#sharedAt(SharedLine.guardian), alive ? 1 : 0);
   }
 
   gauge(index: number): number {

@@ -1,0 +1,145 @@
+import fs from "node:fs";
+import path from "node:path";
+import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
+import { KeyedLines } from "../../core/parse/keyed-lines.ts";
+import type { RescueTrigger } from "../../core/rescue/report.ts";
+import { PollEvent } from "../../native/poll.ts";
+import { LimitFile } from "./limit-file.ts";
+import { type Notice, type Receiver, UsageFile } from "./receiver.ts";
+import type { Transaction } from "./transaction.ts";
+
+const EVENT_BYTES = 512;
+const Event = { high: 0, max: 1, oom: 2 } as const;
+
+/**
+ * A receiver on cgroup v2: memory.high is set a margin below memory.max as a tripwire, and memory.events.local says by
+ * POLLPRI that it was passed (Documentation/admin-guide/cgroup-v2.rst, "Memory Interface Files"). There is no pause.
+ */
+export class ReceiverV2 implements Receiver {
+  readonly identity: CgroupIdentity;
+  readonly directory: string;
+  readonly notices: readonly Notice[];
+  readonly pauses = false;
+  lastRaiseUs = Number.NEGATIVE_INFINITY;
+  lastAddedBytes = 0;
+  readonly #usage: UsageFile;
+  readonly #limit: LimitFile;
+  readonly #high: LimitFile;
+  readonly #eventsDescriptor: number;
+  readonly #eventBytes = Buffer.alloc(EVENT_BYTES);
+  readonly #eventLines = new KeyedLines(["high ", "max ", "oom "].map((key) => ({ key, scale: 1 })));
+  readonly #counts = new Float64Array(3);
+  readonly #before = new Float64Array(3);
+  #marginBytes = 0;
+  /** What memory.high was before; the tripwire is only ours where there was none. */
+  #foundHighBytes = Number.NaN;
+
+  /** @throws as fs.openSync does: the cgroup is gone, or not permitted */
+  constructor(identity: CgroupIdentity, directory: string) {
+    this.identity = identity;
+    this.directory = directory;
+    this.#usage = new UsageFile(directory, "memory.current");
+    this.#limit = new LimitFile(path.join(directory, "memory.max"), 2);
+    this.#high = new LimitFile(path.join(directory, "memory.high"), 2);
+    this.#eventsDescriptor = fs.openSync(path.join(directory, "memory.events.local"), fs.constants.O_RDONLY);
+    this.notices = [
+      { descriptor: this.#eventsDescriptor, events: PollEvent.priority, trigger: "near-limit" },
+    ];
+    this.#readEvents(this.#before);
+  }
+
+  usageBytes(): number {
+    return this.#usage.bytes();
+  }
+
+  limitBytes(): number {
+    return this.#limit.read();
+  }
+
+  /** Reading the file is what makes the kernel tell the next time. */
+  accept(): RescueTrigger | null {
+    if (!this.#readEvents(this.#counts)) return null;
+    const met = this.#rose(Event.oom) || this.#rose(Event.max);
+    const near = this.#rose(Event.high);
+    this.#before.set(this.#counts);
+    return met ? "oom" : near ? "near-limit" : null;
+  }
+
+  isWaiting(): boolean {
+    return false;
+  }
+
+  /** The kernel tells of events at most every 10 ms or so: what is charged meanwhile is half a margin at most. */
+  nearBytes(_usageBytes: number, marginBytes: number): number {
+    return marginBytes * 1.5;
+  }
+
+  change(transaction: Transaction, fromBytes: number, toBytes: number): void {
+    const { inode } = this.identity;
+    const highBytes = this.#high.read();
+    const toHighBytes = this.#highFor(fromBytes, toBytes, highBytes);
+    const raises = toBytes > fromBytes;
+    if (raises) transaction.add(this.#limit, inode, fromBytes, toBytes);
+    if (toHighBytes !== highBytes) transaction.add(this.#high, inode, highBytes, toHighBytes);
+    if (!raises) transaction.add(this.#limit, inode, fromBytes, toBytes);
+  }
+
+  /** Where the owner had set memory.high, it moves with the limit; else it is the tripwire. */
+  #highFor(fromBytes: number, toBytes: number, highBytes: number): number {
+    if (highBytes === Number.POSITIVE_INFINITY || Number.isNaN(this.#foundHighBytes)) return highBytes;
+    if (this.#foundHighBytes !== Number.POSITIVE_INFINITY) return highBytes + toBytes - fromBytes;
+    return Math.max(0, toBytes - this.#marginBytes);
+  }
+
+  arm(transaction: Transaction, marginBytes: number): string | null {
+    const highBytes = this.#high.read();
+    const limitBytes = this.#limit.read();
+    if (Number.isNaN(this.#foundHighBytes)) this.#foundHighBytes = highBytes;
+    // On a cgroup whose owner set memory.high, or without a limit to stay below, there is no tripwire to set.
+    if (this.#foundHighBytes !== Number.POSITIVE_INFINITY || !Number.isFinite(limitBytes)) return null;
+    this.#marginBytes = Math.min(marginBytes, limitBytes / 4);
+    const wanted = Math.floor((limitBytes - this.#marginBytes) / 4096) * 4096;
+    if (wanted === highBytes) return null;
+    transaction.begin();
+    transaction.add(this.#high, this.identity.inode, highBytes, wanted);
+    const refusal = transaction.commit();
+    return refusal === null ? null : `${refusal.path}: ${refusal.code}`;
+  }
+
+  unpause(): string | null {
+    return null;
+  }
+
+  disarm(transaction: Transaction): void {
+    const highBytes = this.#high.read();
+    if (Number.isNaN(this.#foundHighBytes) || Number.isNaN(highBytes) || highBytes === this.#foundHighBytes)
+      return;
+    if (this.#foundHighBytes === Number.POSITIVE_INFINITY) {
+      transaction.begin();
+      transaction.add(this.#high, this.identity.inode, highBytes, this.#foundHighBytes);
+      if (transaction.commit() === null) transaction.settle();
+    }
+    this.#foundHighBytes = Number.NaN;
+  }
+
+  #rose(event: number): boolean {
+    return (this.#counts[event] as number) > (this.#before[event] as number);
+  }
+
+  #readEvents(into: Float64Array): boolean {
+    try {
+      const length = fs.readSync(this.#eventsDescriptor, this.#eventBytes, 0, EVENT_BYTES, 0);
+      this.#eventLines.parse(this.#eventBytes, length, into, 0);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  close(): void {
+    this.#usage.close();
+    this.#limit.close();
+    this.#high.close();
+    fs.closeSync(this.#eventsDescriptor);
+  }
+}

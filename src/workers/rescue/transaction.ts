@@ -1,0 +1,89 @@
+import type { LimitFile } from "./limit-file.ts";
+import type { Journal } from "./journal.ts";
+
+/** Files that one rescue or return changes at most: the donors', and the receiver's two. */
+interface Change {
+  file: LimitFile | null;
+  inode: number;
+  fromBytes: number;
+  toBytes: number;
+}
+
+/** Why a transaction did not take place. */
+export interface Refusal {
+  readonly path: string;
+  /** The kernel's word, such as EBUSY. */
+  readonly code: string;
+}
+
+/**
+ * Changes of limits that are made together or not at all: journaled in one write first, then written in the order in
+ * which they were added. When the kernel refuses one, those before it are put back. Reused, so that nothing is made.
+ */
+export class Transaction {
+  readonly #journal: Journal;
+  readonly #changes: Change[] = [];
+  #count = 0;
+
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  begin(): void {
+    this.#count = 0;
+  }
+
+  /** @param inode of the cgroup's directory: who finds the journal later puts nothing back into another cgroup */
+  add(file: LimitFile, inode: number, fromBytes: number, toBytes: number): void {
+    const change = (this.#changes[this.#count] ??= { file: null, inode: 0, fromBytes: 0, toBytes: 0 });
+    change.file = file;
+    change.inode = inode;
+    change.fromBytes = fromBytes;
+    change.toBytes = toBytes;
+    this.#count++;
+  }
+
+  /** @returns null when all is done */
+  commit(): Refusal | null {
+    for (let i = 0; i < this.#count; i++) {
+      const { file, inode, fromBytes, toBytes } = this.#changes[i] as Change;
+      this.#journal.set((file as LimitFile).path, inode, limitText(fromBytes), limitText(toBytes));
+    }
+    const unwritten = this.#journal.commit();
+    if (unwritten !== null) return { path: this.#journal.path, code: unwritten };
+    for (let i = 0; i < this.#count; i++) {
+      const { file, toBytes } = this.#changes[i] as Change;
+      const code = (file as LimitFile).write(toBytes);
+      if (code === null) continue;
+      this.#rollBack(i);
+      return { path: (file as LimitFile).path, code };
+    }
+    return null;
+  }
+
+  /** What was changed is what it was again; what is now as the guard found it is off the journal. */
+  #rollBack(failed: number): void {
+    for (let i = failed; i >= 0; i--) {
+      const { file, inode, fromBytes, toBytes } = this.#changes[i] as Change;
+      const { path } = file as LimitFile;
+      if (i < failed) (file as LimitFile).write(fromBytes);
+      this.#journal.set(path, inode, limitText(toBytes), limitText(fromBytes));
+    }
+    this.#journal.commit();
+    this.settle();
+  }
+
+  /** Takes off the journal what is back at what the guard found. To be called when there is time. */
+  settle(): void {
+    for (let i = 0; i < this.#count; i++) {
+      const { file, inode } = this.#changes[i] as Change;
+      this.#journal.settle((file as LimitFile).path, inode);
+    }
+    this.#journal.commit();
+  }
+}
+
+/** As the kernel takes it on either version; `max` is for the journal's reader to translate on v1. */
+export function limitText(bytes: number): string {
+  return bytes === Number.POSITIVE_INFINITY ? "max" : String(bytes);
+}

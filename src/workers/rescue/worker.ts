@@ -1,0 +1,245 @@
+import { RescueBoard } from "../../core/rescue/board.ts";
+import type { RescueReport, RescueTrigger } from "../../core/rescue/report.ts";
+import { thresholdsBytes } from "../../core/rescue/thresholds.ts";
+import type { Policy } from "../../core/policy/policy.ts";
+import { compilePatterns } from "../../core/cgroups/pattern.ts";
+import { clearEvent } from "../../native/event.ts";
+import { PollEvent } from "../../native/poll.ts";
+import { findMemoryHierarchy } from "../common/cgroup-path.ts";
+import { monotonicUs } from "../common/clock.ts";
+import { WorkerContext } from "../common/worker.ts";
+import { Journal } from "./journal.ts";
+import { KernelWitness } from "./kernel-witness.ts";
+import { Notices } from "./notices.ts";
+import type { Notice } from "./receiver.ts";
+import { ReceiverV1 } from "./receiver-v1.ts";
+import { Receivers, type Slot } from "./receivers.ts";
+import { Rescuer } from "./rescuer.ts";
+import { returnLease } from "./returns.ts";
+import { Transaction } from "./transaction.ts";
+
+/** While a cgroup could be standing at its limit, the thread looks so often whether one does: no notice is trusted alone. */
+const WAITING_LOOK_MS = 500;
+
+/** The thread that moves memory limits: it waits for the kernel to say that a cgroup is about to die. */
+class RescueThread {
+  readonly #context: WorkerContext;
+  readonly #journal: Journal;
+  readonly #transaction: Transaction;
+  readonly #receivers: Receivers;
+  readonly #rescuer: Rescuer;
+  readonly #notices: Notices;
+  readonly #witness: KernelWitness | null;
+  #policy: Policy;
+  #mayPause: (path: string) => boolean;
+  /** What the thresholds of each slot's receiver begin with. */
+  readonly #thresholdsFrom = new Map<Slot, number>();
+
+  constructor(context: WorkerContext) {
+    const { start } = context;
+    const hierarchy = findMemoryHierarchy(start.roots.cgroup);
+    if (hierarchy === null)
+      throw new Error("expected a cgroup hierarchy with the memory controller, found none");
+    this.#context = context;
+    this.#policy = start.policy;
+    this.#mayPause = compilePatterns(start.policy.rescue.pause);
+    this.#journal = Journal.open(start.journalPath);
+    this.#transaction = new Transaction(this.#journal);
+    this.#receivers = new Receivers(hierarchy, new RescueBoard(start.rescueOrders), {
+      opened: (slot) => this.#arm(slot),
+      closing: (slot) => this.#disarm(slot),
+    });
+    const means = {
+      receivers: this.#receivers,
+      transaction: this.#transaction,
+      idPrefix: `${start.idPrefix}-${start.epoch}`,
+      mayWrite: () => this.#mayWrite,
+    };
+    this.#rescuer = new Rescuer(means, start.policy.rescue);
+    this.#witness = KernelWitness.open(start.roots.kmsg);
+    const kernelLog =
+      this.#witness === null ? null : { descriptor: this.#witness.descriptor, events: PollEvent.in };
+    this.#notices = new Notices(
+      { descriptor: start.descriptors.rescueEvent, events: PollEvent.in },
+      kernelLog,
+    );
+  }
+
+  run(): void {
+    this.#tellOutstanding();
+    this.#context.ready();
+    for (;;) {
+      const restMs = this.#context.rest();
+      this.#notices.wait(this.#pausesAny ? WAITING_LOOK_MS : restMs);
+      const wokenUs = monotonicUs();
+      this.#notices.each((slot, notice) => this.#noticed(slot, notice, wokenUs));
+      if (!this.#context.alive()) return;
+      if (this.#notices.kernelSpoke) this.#hearWitness();
+      if (this.#notices.woken) clearEvent(this.#context.start.descriptors.rescueEvent);
+      if (!this.#takeLetters()) return this.#close();
+      this.#takeOrders();
+      this.#lookForWaiting();
+    }
+  }
+
+  /** The policy is no dry run, and there is somebody who would put everything back. */
+  get #mayWrite(): boolean {
+    return !this.#policy.dryRun && this.#context.board.guardianAlive;
+  }
+
+  get #pausesAny(): boolean {
+    return this.#receivers.slots.some(({ receiver }) => receiver?.pauses === true);
+  }
+
+  #noticed(slot: Slot, notice: Notice, wokenUs: number): void {
+    const { receiver } = slot;
+    if (receiver === null) return;
+    // The limit first: whoever waits for it waits for nothing else. Then the notice is taken as read.
+    if (notice.trigger === "oom") {
+      this.#rescue(slot, "oom", wokenUs);
+      receiver.accept(notice);
+    } else {
+      const trigger = receiver.accept(notice);
+      if (trigger !== null) this.#rescue(slot, trigger, wokenUs);
+    }
+    if (Number.isNaN(receiver.usageBytes())) this.#lost(slot);
+  }
+
+  #rescue(slot: Slot, trigger: RescueTrigger, wokenUs: number): void {
+    const report = this.#rescuer.rescue(slot, trigger, wokenUs);
+    if (report === null) return;
+    const { outcome } = report;
+    // Who cannot be helped must not be held either: the kernel decides, as it would without us.
+    if (outcome !== "raised") slot.receiver?.unpause(this.#transaction);
+    this.#announce(report);
+  }
+
+  #announce(report: RescueReport): void {
+    this.#context.send("analysis", { type: "rescue", report });
+    this.#context.send("recorder", { type: "rescue", report });
+    this.#context.board.ring();
+    if (report.outcome === "raised") {
+      const us = report.raisedUs - report.wokenUs;
+      this.#context.send("coordinator", { type: "latency", name: "rescue", us });
+    }
+  }
+
+  /** A notice may have been missed, or have come while nothing could be given. */
+  #lookForWaiting(): void {
+    if (!this.#pausesAny) return;
+    const nowUs = monotonicUs();
+    for (const slot of this.#receivers.slots) {
+      if (slot.receiver?.pauses === true && slot.receiver.isWaiting()) this.#rescue(slot, "oom", nowUs);
+    }
+  }
+
+  #takeOrders(): void {
+    const changed = this.#receivers.takeOrders();
+    for (const slot of this.#receivers.slots) if (slot.receiver !== null) this.#arm(slot);
+    if (changed) this.#watch();
+  }
+
+  #watch(): void {
+    this.#notices.watch(this.#receivers.slots.filter(({ receiver }) => receiver !== null));
+  }
+
+  /** Watches, and pauses where that is allowed and somebody could give. Asked again with every order. */
+  #arm(slot: Slot): void {
+    const { receiver, order } = slot;
+    if (receiver === null) return;
+    const { rescue } = this.#policy;
+    this.#askThresholds(slot);
+    if (!this.#mayWrite) return void receiver.unpause(this.#transaction);
+    const limitBytes = receiver.limitBytes();
+    const canGive = Math.min(order.bearableBytes, order.lendableBytes) >= rescue.addMinBytes;
+    const roomy = limitBytes - receiver.usageBytes() > rescue.marginBytes / 2;
+    const mayPause = canGive && roomy && this.#mayPause(receiver.identity.path);
+    const refusal = receiver.arm(this.#transaction, rescue.marginBytes, mayPause);
+    if (refusal !== null)
+      this.#context.log("warn", `${receiver.identity.path} cannot be watched: ${refusal}`);
+  }
+
+  #askThresholds(slot: Slot): void {
+    const { receiver, order } = slot;
+    if (!(receiver instanceof ReceiverV1)) return;
+    const { marginBytes } = this.#policy.rescue;
+    const limitBytes = receiver.limitBytes();
+    const known = this.#thresholdsFrom.get(slot) ?? Number.POSITIVE_INFINITY;
+    if (!Number.isFinite(limitBytes) || limitBytes >= known) return;
+    const highestBytes = Math.min(known, limitBytes + order.lendableBytes);
+    this.#thresholdsFrom.set(slot, limitBytes);
+    this.#context.send("coordinator", {
+      type: "thresholds",
+      directory: receiver.directory,
+      descriptor: receiver.thresholdEvent,
+      thresholdsBytes: thresholdsBytes(limitBytes, highestBytes, marginBytes),
+    });
+  }
+
+  #disarm(slot: Slot): void {
+    this.#thresholdsFrom.delete(slot);
+    slot.receiver?.disarm(this.#transaction);
+  }
+
+  #lost(slot: Slot): void {
+    this.#receivers.letGo(slot);
+    this.#watch();
+  }
+
+  #hearWitness(): void {
+    for (const kill of this.#witness?.oomKills() ?? []) {
+      this.#context.send("recorder", { type: "event", event: { event: "oom-kill", ...kill } });
+    }
+  }
+
+  /** @returns false when the worker is to stop */
+  #takeLetters(): boolean {
+    for (let message = this.#context.receive(); message !== null; message = this.#context.receive()) {
+      switch (message.type) {
+        case "stop":
+          return false;
+        case "policy":
+          this.#policy = message.policy;
+          this.#rescuer.policy = message.policy.rescue;
+          this.#mayPause = compilePatterns(message.policy.rescue.pause);
+          this.#tellOutstanding();
+          break;
+        case "cgroups":
+          this.#receivers.takeIdentities(message.appeared, message.gone);
+          this.#receivers.takeMissing();
+          this.#watch();
+          break;
+        case "return":
+          for (const lease of message.returns) this.#giveBack(lease);
+          break;
+        default:
+          throw new Error(`the rescue thread knows no message ${message.type}`);
+      }
+    }
+    return true;
+  }
+
+  #giveBack(lease: Parameters<typeof returnLease>[0]): void {
+    if (!this.#mayWrite) return;
+    const { marginBytes } = this.#policy.rescue;
+    const report = returnLease(lease, this.#receivers, this.#transaction, marginBytes);
+    this.#context.send("analysis", { type: "returned", report });
+    this.#context.send("recorder", { type: "returned", report });
+    this.#context.board.ring();
+  }
+
+  /** What the journal says is still lent, by whatever life of the guard. */
+  #tellOutstanding(): void {
+    const limits = this.#journal.outstandingLimits();
+    if (limits.length > 0) this.#context.send("analysis", { type: "outstanding", limits });
+  }
+
+  /** What was changed is put back by the guardian, when the guard has ended: one way for every end. */
+  #close(): void {
+    this.#receivers.close();
+    this.#witness?.close();
+    this.#journal.close();
+  }
+}
+
+new RescueThread(WorkerContext.current()).run();
