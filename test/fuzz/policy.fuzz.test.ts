@@ -6,16 +6,28 @@ import { expect, test } from "vitest";
 import { compilePolicy } from "../../src/core/policy/compile.ts";
 import { describePolicy } from "../../src/core/policy/describe.ts";
 import type { PolicyLayer } from "../../src/core/policy/document.ts";
+import type { HostFacts } from "../../src/core/policy/finding.ts";
 import { lintPolicy } from "../../src/core/policy/lint.ts";
 import { formatProblem, type PolicyProblem } from "../../src/core/policy/problem.ts";
 import { parsePolicy, readDocument } from "../../src/main/config/parse-policy.ts";
+import { parseCalibration } from "../../src/main/config/read-calibration.ts";
 import { profilePath } from "../../src/main/config/profiles.ts";
 import { KEY_PLACES } from "../../src/main/config/schema.ts";
 
 const seed = process.env["PLIMSOLL_SEED"];
 if (seed !== undefined) fc.configureGlobal({ seed: Number(seed) });
 
-const HOST = { totalBytes: 2 ** 33, swapTotalBytes: 0, psi: false, scopeExists: false };
+const HOST: HostFacts = {
+  totalBytes: 2 ** 33,
+  swapTotalBytes: 0,
+  psi: false,
+  scopeExists: false,
+  cgroupVersion: 2,
+  cgroups: [
+    { path: "/a", limitBytes: 2 ** 20 },
+    { path: "/a/b", limitBytes: null },
+  ],
+};
 const DEFAULT_TEXT = readFileSync(profilePath("default"), "utf8");
 const uidOf = (name: string): number | null => (name.startsWith("a") ? 5 : null);
 
@@ -50,7 +62,10 @@ function play(text: string): boolean {
   expect(structuredClone(policy)).toEqual(policy);
   const findings = lintPolicy(policy, HOST, parsed.layer.lineOf);
   for (const finding of findings) expect(finding.message).not.toMatch(/undefined|NaN|\[object/);
-  expect(describePolicy(policy).endsWith("\n")).toBe(true);
+  for (const host of [null, HOST]) {
+    expect(describePolicy(policy, host)).toMatch(/^policy .*\n$/s);
+    expect(describePolicy(policy, host)).not.toMatch(/undefined|NaN|\[object/);
+  }
   return true;
 }
 
@@ -128,6 +143,9 @@ const likely = fc.letrec<{ value: unknown; table: unknown }>((tie) => ({
       "sigkill",
       "host",
       "/a",
+      "/**",
+      "/a/*b?/**/c",
+      "250%",
       "auto",
       "a.*",
       "alice",
@@ -160,6 +178,42 @@ test("any values that JSON, or a program, could hand in", () => {
       if (read.ok)
         expect(() => compilePolicy([BUILT_IN, { ...BUILT_IN, document: read.document }])).not.toThrow();
       else expectTold(read.problems, 1);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("any JSON, or none, as a calibration: each is read or told, and what is read is in order", () => {
+  const bytes = fc.oneof(fc.nat(), fc.constantFrom<unknown>(-1, 1.5, 1e300, "5", null), fc.jsonValue());
+  const entry = fc.record(
+    { min_consumption: bytes, median_consumption: bytes, max_consumption: bytes, p99: fc.nat() },
+    { requiredKeys: [] },
+  );
+  const path = fc.oneof(fc.constantFrom("/", "/a", "/a/b"), fc.string());
+  const text = fc.oneof(
+    fc
+      .dictionary(path, fc.oneof(entry, fc.jsonValue()), { maxKeys: 4 })
+      .map((value) => JSON.stringify(value)),
+    fc.json(),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(text, (json) => {
+      const read = parseCalibration(json, "/c.json");
+      if (!read.ok) {
+        expect(read.refusals.length).toBeGreaterThan(0);
+        for (const { expected, found } of read.refusals) {
+          expect(`${expected} ${found}`).toContain("/c.json");
+          expect(`${expected} ${found}`).not.toMatch(/undefined|\[object|\n/);
+        }
+        return;
+      }
+      for (const [cgroup, { minBytes, medianBytes, maxBytes }] of Object.entries(read.calibration)) {
+        expect(cgroup.startsWith("/")).toBe(true);
+        expect(minBytes).toBeGreaterThanOrEqual(0);
+        expect(medianBytes).toBeGreaterThanOrEqual(minBytes);
+        expect(maxBytes).toBeGreaterThanOrEqual(medianBytes);
+      }
     }),
     { numRuns: 1000 },
   );

@@ -45,7 +45,9 @@ describe("for people", () => {
     const ladder = "ladder = [{ action = 'command', run = 'echo hi', deadline = '1s' }]";
     const rule = "[[victim.never]]\nexe = '/x'\n[[victim.never]]\nname = 'systemd-journald'";
     await run(`scope = '/a'\ndry_run = true\nmemory.warning = false\n[memory.critical]\n${ladder}\n${rule}`);
-    expect(output).toMatch(/^scope {7}cgroup \/a\nmode {8}dry run: nothing is signalled$/m);
+    expect(output).toMatch(
+      /^scope {7}cgroup \/a\nmode {8}dry run: nothing is signalled, no limit is moved$/m,
+    );
     expect(output).toMatch(/^warning +off$/m);
     expect(output).toContain('run "echo hi" (1s)');
     expect(output).toMatch(/^never +6 +exe ~ "\/x" +too$/m);

@@ -24,6 +24,26 @@ thrashing = { pages_per_second = 500, stall = "20%", available = "15%", for = "3
 unit = "auto"
 minimum = "1MiB"
 never = [{ name = "sshd", descendants = false }]
+[cgroups]
+enabled = true
+watch = ["/**"]
+stat_every = 6
+scan = "5s"
+half_life = "24h"
+[rescue]
+cgroups = []
+pause = []
+global_threshold = "90%"
+host_reserve = "5%"
+margin = "32MiB"
+add_min = "8MiB"
+add_max = "1GiB"
+reaction = "100ms"
+donor_margin = "16MiB"
+lend_max = "100%"
+rescues_max = 1000
+rescues_within = "10m"
+return_after = "60s"
 [record]
 audit_limit = "64MiB"
 kmsg = true
@@ -84,6 +104,29 @@ avoid = [{ user = 5 }]
 never = [
   { name = "x" },
 ]
+[cgroups]
+enabled = false
+watch = ["/app/*", "/c?"]
+interval = "250ms"
+stat_every = 4
+scan = "2s"
+half_life = "1h"
+calibration = "/c.json"
+[rescue]
+cgroups = ["/app/*"]
+donors = ["/batch/**"]
+pause = ["/app/db"]
+global_threshold = "80%"
+host_reserve = "1GiB"
+margin = "1MiB"
+add_min = "64KiB"
+add_max = "2MiB"
+reaction = "50ms"
+donor_margin = "10%"
+lend_max = "250%"
+rescues_max = 7
+rescues_within = "1m"
+return_after = "9s"
 [record]
 audit = "/a/b"
 audit_limit = "1MiB"
@@ -141,6 +184,32 @@ kmsg = false
       prefer: [rule],
       avoid: [{ ...nothing, uid: 5, line: 32 }],
       never: [{ ...nothing, name: "x", descendants: true, line: 34 }],
+    },
+    cgroups: {
+      enabled: false,
+      watch: ["/app/*", "/c?", "/batch/**"],
+      intervalMs: 250,
+      statEvery: 4,
+      scanMs: 2000,
+      halfLifeMs: 3_600_000,
+      calibrationPath: "/c.json",
+      calibration: {},
+    },
+    rescue: {
+      cgroups: ["/app/*"],
+      donors: ["/batch/**"],
+      pause: ["/app/db"],
+      globalThreshold: 0.8,
+      hostReserve: { bytes: 2 ** 30 },
+      marginBytes: 2 ** 20,
+      addMinBytes: 2 ** 16,
+      addMaxBytes: 2 ** 21,
+      reactionMs: 50,
+      donorMargin: { share: 0.1 },
+      lendShareMax: 2.5,
+      rescuesMax: 7,
+      rescuesWithinMs: 60_000,
+      returnAfterMs: 9000,
     },
     record: { auditPath: "/a/b", auditLimitBytes: 2 ** 20, kmsg: false },
   });
@@ -209,14 +278,46 @@ describe("rules", () => {
   });
 });
 
+describe("cgroups and rescue", () => {
+  test("donors are the receivers unless they are said, also by saying none", () => {
+    expect(compiled("rescue.cgroups = ['/a']").rescue.donors).toEqual(["/a"]);
+    expect(compiled("rescue = { cgroups = ['/a'], donors = ['/b'] }").rescue.donors).toEqual(["/b"]);
+    expect(compiled("rescue = { cgroups = ['/a'], donors = [] }").rescue.donors).toEqual([]);
+    expect(compiled("rescue.donors = ['/b']", "rescue.cgroups = ['/a']").rescue.donors).toEqual(["/b"]);
+  });
+
+  test("who may be changed is followed, whatever is watched", () => {
+    const text = "cgroups.watch = ['/w', '/a']\nrescue = { cgroups = ['/a'], donors = ['/b', '/w'] }";
+    expect(compiled(text).cgroups.watch).toEqual(["/w", "/a", "/b"]);
+    expect(compiled("cgroups.watch = []").cgroups.watch).toEqual([]);
+  });
+
+  test("cgroups are looked at each 5 s, each second once limits may be moved, or as it is said", () => {
+    expect(compiled("").cgroups.intervalMs).toBe(5000);
+    expect(compiled("rescue.cgroups = ['/a']").cgroups.intervalMs).toBe(1000);
+    expect(compiled("cgroups.interval = '3s'", "rescue.cgroups = ['/a']").cgroups.intervalMs).toBe(3000);
+  });
+
+  test("lists are replaced whole, so that nobody is changed by a profile's leave alone", () => {
+    const { rescue } = compiled("rescue.pause = ['/a', '/b']", "rescue.pause = ['/c']");
+    expect(rescue.pause).toEqual(["/c"]);
+  });
+});
+
 test("a lowest layer that does not say a key is a broken invariant, not a silent zero", () => {
   const parsed = parsePolicy("", "f", () => null);
   expect(parsed.ok).toBe(true);
-  if (parsed.ok) expect(() => compilePolicy([parsed.layer])).toThrow(/broken invariant.*says scope/);
+  if (parsed.ok)
+    expect(() => compilePolicy([parsed.layer])).toThrow(
+      /broken invariant: the lowest layer of a policy says \w/,
+    );
 });
 
 test("the built-in policy is what its documentation says", () => {
-  const { memory, victim } = loadPolicy();
+  const { memory, victim, cgroups, rescue } = loadPolicy();
+  expect(cgroups).toMatchObject({ enabled: true, watch: ["/**"], intervalMs: 5000, calibration: {} });
+  // Nothing is changed unless somebody says whose limits may be.
+  expect(rescue).toMatchObject({ cgroups: [], donors: [], pause: [] });
   expect(memory.warning).toMatchObject({
     available: { share: 0.1 },
     swapFree: { share: 0.1 },

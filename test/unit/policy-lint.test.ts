@@ -7,7 +7,14 @@ import { readPolicyText } from "../../src/main/config/read-text.ts";
 import { profilePath } from "../../src/main/config/profiles.ts";
 
 const GIB = 2 ** 30;
-const HOST: HostFacts = { totalBytes: 8 * GIB, swapTotalBytes: GIB, psi: true, scopeExists: true };
+const HOST: HostFacts = {
+  totalBytes: 8 * GIB,
+  swapTotalBytes: GIB,
+  psi: true,
+  scopeExists: true,
+  cgroupVersion: 1,
+  cgroups: [],
+};
 
 function layersOf(text: string) {
   const builtIn = readPolicyText(profilePath("default"));

@@ -153,12 +153,13 @@ describe("facts of the host", () => {
   const roots = () => ({ procRoot: join(directory, "proc"), cgroupRoot: join(directory, "cgroup") });
 
   test("are read from the roots given, and null where there is nothing", () => {
-    const nothing = { totalBytes: null, swapTotalBytes: null, psi: false, scopeExists: true };
+    const noCgroups = { cgroupVersion: null, cgroups: [] };
+    const nothing = { totalBytes: null, swapTotalBytes: null, psi: false, scopeExists: true, ...noCgroups };
     expect(readHostFacts("host", roots())).toEqual(nothing);
     mkdirSync(join(directory, "proc/pressure"), { recursive: true });
     file("proc/meminfo", "MemTotal:        1024 kB\nMemFree: 1 kB\nSwapTotal:          0 kB\n");
     file("proc/pressure/memory", "");
-    const facts = { totalBytes: 2 ** 20, swapTotalBytes: 0, psi: true, scopeExists: true };
+    const facts = { totalBytes: 2 ** 20, swapTotalBytes: 0, psi: true, scopeExists: true, ...noCgroups };
     expect(readHostFacts("host", roots())).toEqual(facts);
     expect(readHostFacts("/gone", roots())).toEqual({ ...facts, scopeExists: false });
   });

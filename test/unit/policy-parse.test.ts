@@ -13,6 +13,8 @@ function mistakes(text: string): string[] {
 
 const LADDER_STEPS = '"log", "sigterm", "sigkill", or a table such as { action = "command", run = "…" }';
 const DURATION = 'a duration such as "100ms", "1.5s", "2m", "1h" or "1m30s"';
+const PATTERN = 'a pattern of cgroups such as "/machine/*" or "/machine/**"';
+const PATTERNS = 'an array of patterns, such as ["/machine/**"]';
 const AMOUNT = 'a share such as "10%" or a size such as "500MiB", of at least 64KiB';
 
 describe("each kind of wrong value, with line, key, expected and found", () => {
@@ -126,25 +128,85 @@ describe("each kind of wrong value, with line, key, expected and found", () => {
       "record.audit_limit = '1KiB'",
       '1: record.audit_limit: expected a size from 64KiB to 1TiB, found "1KiB"',
     ],
+    ["cgroups.watch = '/**'", `1: cgroups.watch: expected ${PATTERNS}, found "/**"`],
+    ["cgroups.watch = ['/a',\n'b']", `2: cgroups.watch[1]: expected ${PATTERN}, found "b"`],
+    ["rescue.cgroups = ['/']", `1: rescue.cgroups[0]: expected ${PATTERN}, found "/"`],
+    ["rescue.donors = ['/a//b']", `1: rescue.donors[0]: expected ${PATTERN}, found "/a//b"`],
+    ["rescue.pause = ['/a/../b']", `1: rescue.pause[0]: expected ${PATTERN}, found "/a/../b"`],
+    ["rescue.pause = [1]", `1: rescue.pause[0]: expected ${PATTERN}, found the number 1`],
+    [
+      `rescue.pause = ['/${"x".repeat(4095)}']`,
+      `1: rescue.pause[0]: expected a pattern of cgroups of at most 4095 characters, found "/${"x".repeat(59)}…"`,
+    ],
+    ["cgroups.interval = '0s'", '1: cgroups.interval: expected a duration from 1ms to 1h, found "0s"'],
+    [
+      "cgroups.stat_every = 0",
+      "1: cgroups.stat_every: expected a whole number from 1 to 1000000, found the number 0",
+    ],
+    [
+      "cgroups.stat_every = 1.5",
+      "1: cgroups.stat_every: expected a whole number from 1 to 1000000, found the number 1.5",
+    ],
+    ["cgroups.scan = '1ms'", '1: cgroups.scan: expected a duration from 10ms to 1h, found "1ms"'],
+    [
+      "cgroups.half_life = '10ms'",
+      '1: cgroups.half_life: expected a duration from 1s to 10000h, found "10ms"',
+    ],
+    [
+      "cgroups.calibration = 'c.json'",
+      '1: cgroups.calibration: expected the absolute path of a file, such as "/var/lib/plimsoll/calibration.json", found "c.json"',
+    ],
+    ["rescue.global_threshold = '0%'", '1: rescue.global_threshold: expected a share above 0%, found "0%"'],
+    ["rescue.host_reserve = '1KiB'", `1: rescue.host_reserve: expected ${AMOUNT}, found "1KiB"`],
+    ["rescue.margin = '4KiB'", '1: rescue.margin: expected a size from 64KiB to 1TiB, found "4KiB"'],
+    ["rescue.add_max = '2TiB'", '1: rescue.add_max: expected a size from 64KiB to 1TiB, found "2TiB"'],
+    ["rescue.reaction = '2m'", '1: rescue.reaction: expected a duration from 1ms to 1m, found "2m"'],
+    [
+      "rescue.lend_max = '0%'",
+      '1: rescue.lend_max: expected a share above 0% and up to 10000%, such as "100%", found "0%"',
+    ],
+    [
+      "rescue.lend_max = 2",
+      '1: rescue.lend_max: expected a share above 0% and up to 10000%, such as "100%", found the number 2',
+    ],
+    [
+      "rescue.rescues_max = 0",
+      "1: rescue.rescues_max: expected a whole number from 1 to 1000000, found the number 0",
+    ],
     ["record.kmsg = 1", "1: record.kmsg: expected true or false, found the number 1"],
   ])("%j", (text, expected) => {
     expect(mistakes(text)).toContain(`f.toml:${expected}`);
   });
 });
 
+const RESCUE_KEYS =
+  "cgroups, donors, pause, global_threshold, host_reserve, margin, add_min, add_max, reaction, donor_margin, lend_max, rescues_max, rescues_within, return_after";
+
 describe("unknown keys", () => {
   test.each([
     [
       "scop = 'host'",
-      "1: scop: expected one of scope, dry_run, memory, victim, record, found an unknown key; did you mean scope?",
+      "1: scop: expected one of scope, dry_run, memory, victim, cgroups, rescue, record, found an unknown key; did you mean scope?",
     ],
     [
       "interval = '1s'",
-      "1: interval: expected one of scope, dry_run, memory, victim, record, found an unknown key; it belongs in [memory]",
+      "1: interval: expected one of scope, dry_run, memory, victim, cgroups, rescue, record, found an unknown key; it belongs in [memory] or [cgroups]",
     ],
     [
       "[record]\nzzzzzz = 1",
       "2: record.zzzzzz: expected one of audit, audit_limit, kmsg, found an unknown key; remove it; docs/policy.md lists all keys",
+    ],
+    [
+      "[rescue]\nmargins = '1MiB'",
+      `2: rescue.margins: expected one of ${RESCUE_KEYS}, found an unknown key; did you mean margin?`,
+    ],
+    [
+      "[rescue]\nwatch = ['/a']",
+      `2: rescue.watch: expected one of ${RESCUE_KEYS}, found an unknown key; it belongs in [cgroups]`,
+    ],
+    [
+      "[cgroups]\ncgroups = ['/a']",
+      "2: cgroups.cgroups: expected one of enabled, watch, interval, stat_every, scan, half_life, calibration, found an unknown key; it belongs in the top of the file or [rescue]",
     ],
     [
       "[memory.critical]\nswapfree = '1%'",
@@ -156,7 +218,7 @@ describe("unknown keys", () => {
     ],
     [
       "__proto__ = 1",
-      "1: __proto__: expected one of scope, dry_run, memory, victim, record, found an unknown key; remove it; docs/policy.md lists all keys",
+      "1: __proto__: expected one of scope, dry_run, memory, victim, cgroups, rescue, record, found an unknown key; remove it; docs/policy.md lists all keys",
     ],
     [
       "memory.warning.ladder = [{action='log', deadline='1s'}]",

@@ -1,6 +1,8 @@
 /** A policy in plain text, for people at a terminal. */
 import { formatBytes, formatDuration, formatShare } from "../units.ts";
 import { ruleLists } from "./compile.ts";
+import { describeCgroups } from "./describe-cgroups.ts";
+import type { HostFacts } from "./finding.ts";
 import { formatAmount } from "./lint-levels.ts";
 import {
   LEVEL_NAMES,
@@ -11,16 +13,21 @@ import {
   type Rung,
 } from "./policy.ts";
 
-/** The compiled policy as a table of levels, ladders and rules; ends with a newline. */
-export function describePolicy(policy: Policy): string {
+/**
+ * The compiled policy: what is followed and whom it is about in words, levels, ladders and rules in tables; ends with a
+ * newline.
+ * @param host tells which cgroups match now; null: they are not told
+ */
+export function describePolicy(policy: Policy, host: HostFacts | null = null): string {
   const { memory, victim, record } = policy;
   const lines = [
     ["policy", policy.source],
     ["scope", policy.scope === "host" ? "the whole host" : `cgroup ${policy.scope}`],
-    ["mode", policy.dryRun ? "dry run: nothing is signalled" : "armed"],
+    ["mode", policy.dryRun ? "dry run: nothing is signalled, no limit is moved" : "armed"],
     ["memory", memory.enabled ? describeSampling(memory) : "not guarded"],
     ["processes", describeWalks(memory)],
     ["victim", `unit ${victim.unit}, bringing back at least ${formatBytes(victim.minimumBytes)}`],
+    ...describeCgroups(policy, host),
     [
       "record",
       `${record.auditPath ?? "the usual audit log"}, at most ${formatBytes(record.auditLimitBytes)}`,

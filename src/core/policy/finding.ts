@@ -1,6 +1,14 @@
 /** What lint has to say, and what it may know. */
 import type { KeyPath } from "./locate.ts";
 
+/** A memory cgroup that is there now. */
+export interface CgroupFact {
+  /** Below the hierarchy's root, such as `/machine/build`. */
+  readonly path: string;
+  /** Its own limit; null: it has none. */
+  readonly limitBytes: number | null;
+}
+
 /** What a policy may be held against. All sizes in bytes. */
 export interface HostFacts {
   /** Memory of the host or, where the policy has a scope, its limit; null: not known. */
@@ -10,6 +18,10 @@ export interface HostFacts {
   readonly psi: boolean;
   /** The memory cgroup named by `scope` exists; true for the whole host. */
   readonly scopeExists: boolean;
+  /** Of the memory controller; null: there is none. */
+  readonly cgroupVersion: 1 | 2 | null;
+  /** All memory cgroups but the root; those outside of the scope too. */
+  readonly cgroups: readonly CgroupFact[];
 }
 
 export interface Finding {

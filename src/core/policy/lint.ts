@@ -4,6 +4,8 @@ import { ruleLists } from "./compile.ts";
 import type { Finding, HostFacts, Report } from "./finding.ts";
 import type { LineOf } from "./locate.ts";
 import { lintLevels } from "./lint-levels.ts";
+import { lintCgroupsHere } from "./lint-cgroups-here.ts";
+import { lintRescue } from "./lint-rescue.ts";
 import { lintRules } from "./lint-rules.ts";
 import type { Policy } from "./policy.ts";
 import { formatKey } from "./problem.ts";
@@ -28,7 +30,11 @@ export function lintPolicy(
   lintIntervals(policy, report);
   lintLevels(policy, host, report);
   for (const [list, rules] of ruleLists(policy)) lintRules(list, rules, policy, report);
-  if (host !== null) lintHost(policy, host, report);
+  lintRescue(policy, host, report);
+  if (host !== null) {
+    lintHost(policy, host, report);
+    lintCgroupsHere(policy, host, report);
+  }
   return findings.toSorted(
     (a, b) =>
       SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) || (a.line ?? 0) - (b.line ?? 0),

@@ -173,3 +173,8 @@ export interface Policy {
 export function amountBytes(amount: Amount, totalBytes: number): number {
   return "bytes" in amount ? amount.bytes : amount.share * totalBytes;
 }
+
+/** Whether the policy lets any limit be moved. */
+export function rescues({ rescue }: Pick<Policy, "rescue">): boolean {
+  return rescue.cgroups.length > 0;
+}

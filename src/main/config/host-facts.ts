@@ -1,7 +1,8 @@
 /** What `check` holds a policy against. Read once, with plain reads; the guard itself has its samplers. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { HostFacts } from "../../core/policy/finding.ts";
+import type { CgroupFact, HostFacts } from "../../core/policy/finding.ts";
+import { findMemoryHierarchy, type MemoryHierarchy } from "../../workers/common/cgroup-path.ts";
 
 export interface HostRoots {
   readonly procRoot: string;
@@ -14,12 +15,36 @@ export function readHostFacts(scope: string, { procRoot, cgroupRoot }: HostRoots
   const hostBytes = meminfoBytes(meminfo, "MemTotal");
   const directory = scope === "host" ? null : scopeDirectory(cgroupRoot, scope);
   const limitBytes = directory === null ? null : cgroupLimitBytes(directory);
+  const hierarchy = findMemoryHierarchy(cgroupRoot);
   return {
     totalBytes: hostBytes === null || limitBytes === null ? hostBytes : Math.min(hostBytes, limitBytes),
     swapTotalBytes: meminfoBytes(meminfo, "SwapTotal"),
     psi: existsSync(join(procRoot, "pressure", "memory")),
     scopeExists: scope === "host" || directory !== null,
+    cgroupVersion: hierarchy?.version ?? null,
+    cgroups: hierarchy === null ? [] : listCgroups(hierarchy),
   };
+}
+
+/** All memory cgroups below the root, parents before what lies in them; one that goes meanwhile may be missing. */
+export function listCgroups({ root }: MemoryHierarchy): CgroupFact[] {
+  const found: CgroupFact[] = [];
+  const paths = [""];
+  for (let path = paths.pop(); path !== undefined; path = paths.pop()) {
+    const directory = join(root, path);
+    if (path !== "") found.push({ path, limitBytes: cgroupLimitBytes(directory) });
+    for (const name of namesIn(directory).toReversed()) paths.push(`${path}/${name}`);
+  }
+  return found;
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch {
+    return [];
+  }
 }
 
 /** A cgroup's memory directory: of the v1 hierarchy, of a hybrid's v2 one, or of v2 (cgroups(7)). */

@@ -4,12 +4,13 @@ import type { PolicyLayer } from "../../core/policy/document.ts";
 import type { Finding, HostFacts } from "../../core/policy/finding.ts";
 import { lintPolicy } from "../../core/policy/lint.ts";
 import type { LineOf } from "../../core/policy/locate.ts";
-import type { Policy } from "../../core/policy/policy.ts";
-import { PolicyFault, type PolicyProblem } from "../../core/policy/problem.ts";
+import type { CgroupsPolicy, Policy } from "../../core/policy/policy.ts";
+import { formatKey, PolicyFault, type PolicyProblem } from "../../core/policy/problem.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { passwdLookup } from "./passwd.ts";
 import { PROFILE_DEFAULT, profilePath } from "./profiles.ts";
+import { readCalibration } from "./read-calibration.ts";
 import { readPolicyText } from "./read-text.ts";
 import { readScope } from "./read-values.ts";
 
@@ -30,6 +31,8 @@ export interface CheckedPolicy {
   readonly policy: Policy;
   /** Advice; never of severity error. */
   readonly findings: readonly Finding[];
+  /** What it was held against; null when nothing was asked of the host. */
+  readonly host: HostFacts | null;
 }
 
 /**
@@ -50,12 +53,35 @@ export function checkPolicy(
   factsOf?: (scope: string) => HostFacts,
 ): CheckedPolicy {
   const { layers, findings } = readLayers(request);
-  const policy = withOverrides(compilePolicy(layers), request.overrides ?? {});
+  const said = readNamedCalibration(layers);
+  const policy = withOverrides(compilePolicy(layers, said.calibration), request.overrides ?? {});
   const lineOf: LineOf = (path) => layers.at(-1)?.lineOf(path) ?? null;
-  const all = [...lintPolicy(policy, factsOf?.(policy.scope) ?? null, lineOf), ...findings];
+  const host = factsOf?.(policy.scope) ?? null;
+  const all = [...lintPolicy(policy, host, lineOf), ...findings, ...said.findings];
   const errors = all.filter(({ severity }) => severity === "error");
-  if (errors.length > 0) throw new PolicyFault(errors.map((error) => asProblem(error, policy.source)));
-  return { policy, findings: all };
+  const problems = [...said.problems, ...errors.map((error) => asProblem(error, policy.source))];
+  if (problems.length > 0) throw new PolicyFault(problems);
+  return { policy, findings: all, host };
+}
+
+/** What stands in the file that the topmost `cgroups.calibration` names, or what is wrong with it. */
+function readNamedCalibration(layers: readonly PolicyLayer[]): {
+  readonly calibration: CgroupsPolicy["calibration"];
+  readonly findings: readonly Finding[];
+  readonly problems: readonly PolicyProblem[];
+} {
+  const layer = layers.findLast(({ document }) => document.cgroups?.calibration !== undefined);
+  const path = layer?.document.cgroups?.calibration;
+  if (layer === undefined || path === undefined) return { calibration: {}, findings: [], problems: [] };
+  const read = readCalibration(path);
+  if (read.ok) {
+    const advice = `whoever writes it moves the floors of who lends: chmod go-w ${path}`;
+    const findings = read.writableByOthers ? [writableByOthers(path, advice)] : [];
+    return { calibration: read.calibration, findings, problems: [] };
+  }
+  const keys = ["cgroups", "calibration"];
+  const place = { file: layer.file, line: layer.lineOf(keys), column: null, key: formatKey(keys) };
+  return { calibration: {}, findings: [], problems: read.refusals.map((each) => ({ ...place, ...each })) };
 }
 
 function readLayers(request: PolicyRequest): { layers: PolicyLayer[]; findings: Finding[] } {
@@ -71,7 +97,11 @@ function readLayers(request: PolicyRequest): { layers: PolicyLayer[]; findings: 
       problems.push({ file, line: null, column: null, key: "", expected, found, advice });
       return;
     }
-    if (text.writableByOthers && !builtIn) findings.push(writableByOthers(file));
+    if (text.writableByOthers && !builtIn) {
+      findings.push(
+        writableByOthers(file, `whoever writes it chooses what the guard ends and runs: chmod go-w ${file}`),
+      );
+    }
     const parsed = parsePolicy(text.text, file, uidOf, builtIn);
     if (parsed.ok) layers.push(parsed.layer);
     else problems.push(...parsed.problems);
@@ -82,11 +112,10 @@ function readLayers(request: PolicyRequest): { layers: PolicyLayer[]; findings: 
   return { layers, findings };
 }
 
-function writableByOthers(file: string): Finding {
+function writableByOthers(file: string, advice: string): Finding {
   const expected = "a file that its owner alone may write";
   const found = `${file}, which others may write`;
   const message = `expected ${expected}, found ${found}`;
-  const advice = `whoever writes it chooses what the guard ends and runs: chmod go-w ${file}`;
   return { severity: "warning", line: null, key: "", expected, found, message, advice };
 }
 

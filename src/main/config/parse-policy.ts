@@ -88,10 +88,10 @@ function unknownKey(
   lineOf: LineOf,
 ): PolicyProblem {
   const nearest = nearestWord(key, known);
-  const place = KEY_PLACES.find(([name]) => name === key)?.[1];
+  const places = KEY_PLACES.filter(([name]) => name === key).map(([, place]) => place);
   let advice = "remove it; docs/policy.md lists all keys";
   if (nearest !== null) advice = `did you mean ${nearest}?`;
-  else if (place !== undefined) advice = `it belongs in ${place}`;
+  else if (places.length > 0) advice = `it belongs in ${places.join(" or ")}`;
   return {
     file,
     line: lineOf(path),

@@ -4,6 +4,7 @@ import type { Amount, VictimUnit } from "../../core/policy/policy.ts";
 import {
   describeValue,
   formatDuration,
+  formatShare,
   formatSize,
   type Parsed,
   parseDuration,
@@ -95,11 +96,12 @@ export function readScope(value: unknown): Parsed<string> {
     : wrong('"host", or a memory cgroup such as "/machine/build"', value);
 }
 
-export function readAbsolutePath(value: unknown): Parsed<string> {
-  const right = typeof value === "string" && /^\/[^\0]*[^/\0]$/.test(value);
-  return right
-    ? ok(value)
-    : wrong('the absolute path of a file, such as "/var/log/plimsoll/audit.jsonl"', value);
+/** A reader of absolute paths of files. */
+export function absolutePath(example: string): (value: unknown) => Parsed<string> {
+  return (value) => {
+    const right = typeof value === "string" && /^\/[^\0]*[^/\0]$/.test(value);
+    return right ? ok(value) : wrong(`the absolute path of a file, such as "${example}"`, value);
+  };
 }
 
 export function readCommand(value: unknown): Parsed<string> {
@@ -143,15 +145,26 @@ export function countWithin(min: number, max: number): (value: unknown) => Parse
       : wrong(`a whole number from ${min} to ${max}`, value);
 }
 
-/** A share that may be more than the whole: "200%" is 2. */
-export function readFactor(value: unknown): Parsed<number> {
-  const match = typeof value === "string" ? /^(\d{1,6}(?:\.\d{1,6})?) ?%$/.exec(value.trim()) : null;
-  return match === null ? wrong('a percentage such as "100%"', value) : ok(Number(match[1]) / 100);
+/** A share above 0 that may be more than the whole, up to `max`: "200%" is 2. */
+export function factorUpTo(max: number): (value: unknown) => Parsed<number> {
+  return (value) => {
+    const match = typeof value === "string" ? /^(\d+(?:\.\d+)?) ?%$/.exec(value.trim()) : null;
+    const factor = Number(match?.[1] ?? Number.NaN) / 100;
+    const right = factor > 0 && factor <= max;
+    return right
+      ? ok(factor)
+      : wrong(`a share above 0% and up to ${formatShare(max)}, such as "100%"`, value);
+  };
 }
+
+/** PATH_MAX less the final zero (limits.h(0P)): no longer path can be opened. */
+const CGROUP_PATTERN_CHARACTERS_MAX = 4095;
 
 /** A pattern of cgroups' paths, see core/cgroups/pattern.ts. */
 export function readCgroupPattern(value: unknown): Parsed<string> {
   const right =
     typeof value === "string" && /^(?:\/[^/\0\n]+)+$/.test(value) && !/\/\.{1,2}(?:\/|$)/.test(value);
-  return right ? ok(value) : wrong('a pattern of cgroups such as "/machine/*" or "/machine/**"', value);
+  if (!right) return wrong('a pattern of cgroups such as "/machine/*" or "/machine/**"', value);
+  if (value.length <= CGROUP_PATTERN_CHARACTERS_MAX) return ok(value);
+  return wrong(`a pattern of cgroups of at most ${CGROUP_PATTERN_CHARACTERS_MAX} characters`, value);
 }

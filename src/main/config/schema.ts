@@ -3,15 +3,15 @@ import { DEADLINE_DEFAULT_MS, type PolicyDocument, RULE_LISTS } from "../../core
 import type { Rung } from "../../core/policy/policy.ts";
 import { describeValue, type Parsed } from "../../core/units.ts";
 import {
+  absolutePath,
   countWithin,
   durationWithin,
-  readAbsolutePath,
+  factorUpTo,
   readAmount,
   readAmountOrFalse,
   readBoolean,
   readCgroupPattern,
   readCommand,
-  readFactor,
   readPattern,
   readRate,
   readScope,
@@ -192,7 +192,7 @@ const victimShape = {
   inherit: scalar(readBoolean),
 };
 const recordShape = {
-  audit: scalar(readAbsolutePath),
+  audit: scalar(absolutePath("/var/log/plimsoll/audit.jsonl")),
   audit_limit: scalar(sizeWithin(64 * KIB, TIB)),
   kmsg: scalar(readBoolean),
 };
@@ -205,7 +205,7 @@ const cgroupsShape = {
   stat_every: scalar(countWithin(1, 1_000_000)),
   scan: scalar(durationWithin(10, HOUR_MS)),
   half_life: scalar(durationWithin(1000, 10_000 * HOUR_MS)),
-  calibration: scalar(readAbsolutePath),
+  calibration: scalar(absolutePath("/var/lib/plimsoll/calibration.json")),
 };
 const rescueShape = {
   cgroups: patterns,
@@ -218,8 +218,8 @@ const rescueShape = {
   add_max: scalar(sizeWithin(64 * KIB, TIB)),
   reaction: scalar(durationWithin(1, MINUTE_MS)),
   donor_margin: scalar(readAmount),
-  lend_max: scalar(readFactor),
-  rescues_max: scalar(countWithin(1, 1_000_000_000)),
+  lend_max: scalar(factorUpTo(100)),
+  rescues_max: scalar(countWithin(1, 1_000_000)),
   rescues_within: scalar(durationWithin(1000, 10_000 * HOUR_MS)),
   return_after: scalar(durationWithin(0, 10_000 * HOUR_MS)),
 };
