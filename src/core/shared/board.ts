@@ -53,6 +53,13 @@ export const Gauge = {
   worstGapUs: 14,
   criticalLineBytes: 15,
   warningLineBytes: 16,
+  /** Of a recording: rows of all tables, bytes of their files, rows that were lost, cgroups that are followed now. */
+  datasetRows: 24,
+  datasetBytes: 25,
+  datasetLostRows: 26,
+  datasetCgroups: 27,
+  /** 1: it ended in order. */
+  datasetComplete: 28,
 } as const;
 const GAUGES = 32;
 

@@ -1,0 +1,136 @@
+import fs from "node:fs";
+import path from "node:path";
+import { CGROUPS_FILE } from "../../core/dataset/cgroup-lines.ts";
+import type { Manifest, SegmentEntry } from "../../core/dataset/manifest.ts";
+import { parseSegmentFile, TABLE_NAMES, type TableName } from "../../core/dataset/tables.ts";
+import type { Message } from "../../core/messages.ts";
+import type { SharedRing } from "../../core/ring/views.ts";
+import { readManifestFile, writeManifest } from "../common/manifest-file.ts";
+import { segmentBatches } from "../common/segment-reader.ts";
+import { CgroupLog } from "./cgroup-log.ts";
+import { type TableBefore, TableWriter } from "./table-writer.ts";
+
+/** Files of this size are still read and moved with ease; the loss of one is bearable. */
+const SEGMENT_LIMIT_BYTES = 64 * 1024 * 1024;
+/** Rows of a segment that is not full wait at most so long: with the time between two looks, less than a second. */
+const FLUSH_MS = 700;
+/** The manifest is renewed each second; of a long recording, which has many segments, less often. */
+const RENEW_MS = 1000;
+const RENEW_MS_PER_SEGMENT = 10;
+
+/** The figures of the moment. */
+export interface Written {
+  readonly rows: Readonly<Record<TableName, number>>;
+  readonly lostRows: Readonly<Record<TableName, number>>;
+  readonly bytes: number;
+  readonly cgroups: number;
+}
+
+/** Writes a dataset, whose first manifest is there already. Goes on with it when an earlier life of the thread began it. */
+export class DatasetWriter {
+  readonly #directory: string;
+  readonly #tables: ReadonlyMap<TableName, TableWriter>;
+  readonly #cgroups: CgroupLog;
+  #manifest: Manifest;
+  #renewedMs = Number.NEGATIVE_INFINITY;
+
+  /** @throws Error when the directory has no manifest, or cannot be written */
+  constructor(
+    directory: string,
+    rings: Readonly<Record<TableName, SharedRing>>,
+    limitBytes: number = SEGMENT_LIMIT_BYTES,
+  ) {
+    this.#directory = directory;
+    this.#manifest = readManifestFile(directory);
+    this.#cgroups = new CgroupLog(path.join(directory, CGROUPS_FILE));
+    this.#tables = new Map(
+      TABLE_NAMES.map((table) => {
+        const before = tableBefore(directory, table, this.#manifest);
+        return [table, new TableWriter(directory, table, rings[table], limitBytes, before)];
+      }),
+    );
+  }
+
+  /** Takes a letter about cgroups; it is written by the next {@link flush}, before the rows that speak of them. */
+  takeCgroups(letter: Message & { readonly type: "cgroups" }, nowUs: number): void {
+    this.#cgroups.take(letter, nowUs);
+  }
+
+  /**
+   * Writes what is due.
+   * @param missedTicks so far
+   * @returns why something could not be written; it is tried again next time
+   */
+  flush(nowMs: number, missedTicks: number): string | null {
+    const refusals = [this.#cgroups.flush(), ...this.#each((table) => table.flush(nowMs, FLUSH_MS))];
+    if (nowMs - this.#renewedMs >= RENEW_MS + RENEW_MS_PER_SEGMENT * this.#manifest.segments.length) {
+      this.#renewedMs = nowMs;
+      refusals.push(this.#renew({ missedTicks }, false));
+    }
+    return refusals.find((refusal) => refusal !== null) ?? null;
+  }
+
+  /** Writes the rest, when no more rows come. @returns why the dataset is not complete */
+  finish(nowMs: number, missedTicks: number, endedAt: string): string | null {
+    const refusals = [this.#cgroups.flush(), ...this.#each((table) => table.flush(nowMs, 0))];
+    refusals.push(...this.#each((table) => table.close()), this.#cgroups.close());
+    const refusal = refusals.find((each) => each !== null) ?? null;
+    return refusal ?? this.#renew({ missedTicks, endedAt, complete: true }, true);
+  }
+
+  get written(): Written {
+    return {
+      rows: this.#ofEach((table) => table.rows),
+      lostRows: this.#ofEach((table) => table.lostRows),
+      bytes: [...this.#tables.values()].reduce((sum, { bytes }) => sum + bytes, 0),
+      cgroups: this.#cgroups.present,
+    };
+  }
+
+  #renew(news: Partial<Manifest>, safe: boolean): string | null {
+    const segments: SegmentEntry[] = [...this.#tables.values()].flatMap((table) => table.segments);
+    this.#manifest = { ...this.#manifest, lostRows: this.written.lostRows, segments, ...news };
+    try {
+      writeManifest(this.#directory, this.#manifest, safe);
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  #each(act: (table: TableWriter) => string | null): (string | null)[] {
+    return [...this.#tables.values()].map((table) => act(table));
+  }
+
+  #ofEach(look: (table: TableWriter) => number): Readonly<Record<TableName, number>> {
+    const [usage, detail, host] = TABLE_NAMES.map((name) => look(this.#tables.get(name) as TableWriter));
+    return { usage: usage as number, detail: detail as number, host: host as number };
+  }
+}
+
+/**
+ * What an earlier life wrote of a table. Of files that have grown since the manifest was renewed, rows are counted in
+ * the file; what it left half-written is cut off.
+ */
+function tableBefore(directory: string, table: TableName, manifest: Manifest): TableBefore {
+  const names = fs.readdirSync(directory).filter((name) => parseSegmentFile(name)?.table === table);
+  const segments = names.sort().flatMap((name): SegmentEntry[] => {
+    const file = path.join(directory, name);
+    const known = manifest.segments.find((segment) => segment.file === name);
+    const sizeBytes = fs.statSync(file).size;
+    if (known !== undefined && known.bytes === sizeBytes) return [known];
+    const { rows, bytes } = countRows(file, table);
+    if (bytes < sizeBytes) fs.truncateSync(file, bytes);
+    return bytes === 0 ? [] : [{ file: name, table, rows, bytes }];
+  });
+  const number = Math.max(0, ...names.map((name) => parseSegmentFile(name)?.number ?? 0));
+  return { segments, number, lostRows: manifest.lostRows[table] };
+}
+
+function countRows(file: string, table: TableName): { readonly rows: number; readonly bytes: number } {
+  const batches = segmentBatches(file, table, () => undefined);
+  for (;;) {
+    const { done, value } = batches.next();
+    if (done === true) return value;
+  }
+}

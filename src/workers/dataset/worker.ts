@@ -1,0 +1,98 @@
+import { parentPort } from "node:worker_threads";
+import type { Message } from "../../core/messages.ts";
+import { Gauge } from "../../core/shared/board.ts";
+import { monotonicUs } from "../common/clock.ts";
+import { WorkerContext } from "../common/worker.ts";
+import { DatasetWriter } from "./dataset-writer.ts";
+
+/** How often is looked for rows to write. */
+const LOOK_MS = 100;
+
+/** The thread that writes a recording: out of the rings of the cgroup sampler, into the files of a dataset. */
+class DatasetWorker {
+  readonly #context: WorkerContext;
+  readonly #writer: DatasetWriter;
+  #refusal: string | null = null;
+  /** Rows that had been lost when the disk refused. */
+  #lostBefore = 0;
+
+  constructor(context: WorkerContext) {
+    const { datasetDirectory, usageRing, detailRing, memoryRing } = context.start;
+    if (datasetDirectory === null) throw new Error("the dataset has a directory");
+    this.#context = context;
+    this.#writer = new DatasetWriter(datasetDirectory, {
+      usage: usageRing,
+      detail: detailRing,
+      host: memoryRing,
+    });
+  }
+
+  run(): void {
+    const port = parentPort;
+    if (port === null) throw new Error("the dataset's thread is a worker");
+    const looking = setInterval(() => {
+      if (!this.#context.alive()) process.exit();
+      this.#note(this.#writer.flush(monotonicUs() / 1000, this.#missedTicks));
+    }, LOOK_MS);
+    port.on("message", ({ message }: { message: Message }) => {
+      const goesOn = this.#take(message);
+      this.#context.tookLetter();
+      if (goesOn) return;
+      clearInterval(looking);
+      this.#finish();
+      port.close();
+    });
+    this.#context.ready();
+  }
+
+  /** @returns false when the worker is to stop */
+  #take(message: Message): boolean {
+    switch (message.type) {
+      case "cgroups":
+        this.#writer.takeCgroups(message, Math.floor(monotonicUs()));
+        return true;
+      case "policy":
+        return true;
+      case "stop":
+        return false;
+      default:
+        throw new Error(`the dataset's thread knows no message ${message.type}`);
+    }
+  }
+
+  get #missedTicks(): number {
+    return this.#context.board.gauge(Gauge.missedTicks);
+  }
+
+  #finish(): void {
+    const endedAt = new Date().toISOString();
+    const refusal = this.#writer.finish(monotonicUs() / 1000, this.#missedTicks, endedAt);
+    this.#note(refusal);
+    this.#context.board.setGauge(Gauge.datasetComplete, refusal === null ? 1 : 0);
+  }
+
+  /** Shows the figures; says when the disk begins to refuse, and when it takes again. */
+  #note(refusal: string | null): void {
+    const { board } = this.#context;
+    const { rows, lostRows, bytes, cgroups } = this.#writer.written;
+    const lost = lostRows.usage + lostRows.detail + lostRows.host;
+    board.setGauge(Gauge.datasetRows, rows.usage + rows.detail + rows.host);
+    board.setGauge(Gauge.datasetBytes, bytes);
+    board.setGauge(Gauge.datasetLostRows, lost);
+    board.setGauge(Gauge.datasetCgroups, cgroups);
+    if (refusal !== null && this.#refusal === null) {
+      this.#lostBefore = lost;
+      this.#context.log(
+        "error",
+        `cannot be written, what is sampled waits in memory while it can: ${refusal}`,
+      );
+    }
+    if (refusal === null && this.#refusal !== null) {
+      const lostMeanwhile = lost - this.#lostBefore;
+      this.#context.log("warn", `is written again; ${lostMeanwhile} rows were lost meanwhile`);
+    }
+    this.#refusal = refusal;
+  }
+}
+
+new DatasetWorker(WorkerContext.current()).run();
