@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ExitCode } from "../../src/core/fault.ts";
 import { PolicyFault } from "../../src/core/policy/problem.ts";
 import { checkCommand } from "../../src/main/cli/check-command.ts";
+import { findMemoryHierarchy } from "../../src/workers/common/cgroup-path.ts";
 
 let directory = "";
 let output = "";
@@ -30,6 +31,13 @@ async function run(text: string | null, ...options: string[]): Promise<void> {
   await program.parseAsync(["check", ...(text === null ? [] : [path]), ...options], { from: "user" });
 }
 
+/** How many memory cgroups this host has below the root. */
+function memoryCgroups(): number {
+  const hierarchy = findMemoryHierarchy("/sys/fs/cgroup");
+  if (hierarchy === null) return 0;
+  return readdirSync(hierarchy.root, { withFileTypes: true }).filter((entry) => entry.isDirectory()).length;
+}
+
 describe("for people", () => {
   test("the built-in policy is shown as a table of levels, ladders and rules", async () => {
     await run(null, "--profile", "default");
@@ -38,6 +46,7 @@ describe("for people", () => {
     expect(output).toMatch(/^critical +5% +7\.5% +5% +- +0s +log -> sigterm \(2s\) -> sigkill \(10s\)$/m);
     expect(output).toMatch(/^thrashing +15% +- +- +500 pages\/s, stalled 20% +3s +log -> /m);
     expect(output).toMatch(/^never +built-in +name ~ .*sshd.*, uid 0 +-$/m);
+    expect(output).toMatch(/^rescue {6}nobody: no limit is changed/m);
     expect(process.exitCode).toBe(undefined);
   });
 
@@ -71,6 +80,18 @@ describe("as JSON", () => {
       expect.objectContaining({ severity: "warning", line: 1, key: "victim.never[0].name" }),
     );
     expect(process.exitCode).toBe(undefined);
+  });
+
+  test("the cgroups that match now, by list", async () => {
+    await run("rescue.cgroups = ['/no-such/cgroup']\ncgroups.watch = []", "--json");
+    expect(JSON.parse(output).matches).toEqual({ watch: [], cgroups: [], donors: [], pause: [] });
+    output = "";
+    await run("", "--json");
+    const { matches } = JSON.parse(output);
+    const directories = memoryCgroups();
+    // Others may come and go meanwhile; those of init stay.
+    for (const { path } of matches.watch) expect(path).toMatch(/^\//);
+    expect(matches.watch.length > 0).toBe(directories > 0);
   });
 
   test("a bad one is its mistakes, and exit code 3", async () => {

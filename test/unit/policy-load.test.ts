@@ -164,6 +164,31 @@ describe("facts of the host", () => {
     expect(readHostFacts("/gone", roots())).toEqual({ ...facts, scopeExists: false });
   });
 
+  test("the memory cgroups that are there, parents first, with their limits", () => {
+    const root = join(directory, "v1");
+    const make = (path: string, limit: string): void => {
+      mkdirSync(join(root, "memory", path), { recursive: true });
+      writeFileSync(join(root, "memory", path, "memory.limit_in_bytes"), limit);
+    };
+    for (const path of ["", "b", "a b", "a b/c"])
+      make(path, path === "a b/c" ? "4096\n" : "9223372036854771712\n");
+    writeFileSync(join(root, "memory", "memory.usage_in_bytes"), "0\n");
+    expect(readHostFacts("host", { procRoot: "/no", cgroupRoot: root })).toMatchObject({
+      cgroupVersion: 1,
+      cgroups: [
+        { path: "/a b", limitBytes: null },
+        { path: "/a b/c", limitBytes: 4096 },
+        { path: "/b", limitBytes: null },
+      ],
+    });
+    const v2 = join(directory, "v2");
+    mkdirSync(join(v2, "x"), { recursive: true });
+    writeFileSync(join(v2, "cgroup.controllers"), "cpu memory\n");
+    writeFileSync(join(v2, "x", "memory.max"), "max\n");
+    const facts = readHostFacts("host", { procRoot: "/no", cgroupRoot: v2 });
+    expect(facts).toMatchObject({ cgroupVersion: 2, cgroups: [{ path: "/x", limitBytes: null }] });
+  });
+
   test.each([
     ["memory/one", "memory.limit_in_bytes", "4096", 4096],
     ["memory/two", "memory.limit_in_bytes", "9223372036854771712", 2 ** 20],

@@ -84,6 +84,6 @@ test("the longest patterns are answered in a moment", () => {
   const started = performance.now();
   expect(patternsOverlap(long, long)).toBe(true);
   expect(patternsOverlap(long, other)).toBe(true);
-  expect(patternsOverlap(`${"/**".repeat(1300)}`, `${"/*".repeat(2000)}`)).toBe(true);
+  expect(patternsOverlap("/**".repeat(1300), "/*".repeat(2000))).toBe(true);
   expect(performance.now() - started).toBeLessThan(5000);
 });

@@ -24,7 +24,7 @@ export function describeCgroups(policy: Policy, host: HostFacts | null): Line[] 
     ["", `${often}; new ones are found within ${formatDuration(cgroups.scanMs)}`],
     [
       "calibration",
-      `${cgroups.calibrationPath === null ? "none" : `${calibrated} cgroups of ${cgroups.calibrationPath}`}; learned while running, a sample counts half after ${formatDuration(cgroups.halfLifeMs)}`,
+      `${cgroups.calibrationPath === null ? "none" : `${calibrated} ${calibrated === 1 ? "cgroup" : "cgroups"} of ${cgroups.calibrationPath}`}; learned while running, a sample counts half after ${formatDuration(cgroups.halfLifeMs)}`,
     ],
     ...(rescues(policy) ? describeRescue(policy, host) : [NOBODY]),
   ];
@@ -45,7 +45,7 @@ function describeRescue(policy: Policy, host: HostFacts | null): Line[] {
     ["pause", describePause(policy, host)],
     [
       "begins",
-      `${formatBytes(rescue.marginBytes)} below a limit (half of it at most), or when the kernel says it is met`,
+      `${formatBytes(rescue.marginBytes)} below a limit (nearer to a small one), or when the kernel says that it is met`,
     ],
     ["adds", `what lasts ${formatDuration(rescue.reactionMs)} at the present growth: ${adds} an event`],
     ["step 1", `from nobody, ${describeHeadroom(policy)}`],
@@ -90,5 +90,7 @@ function counted(found: readonly CgroupFact[]): string {
   const names = `${found.length}: ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
   const unlimited = found.filter(({ limitBytes }) => limitBytes === null).length;
   if (unlimited === 0) return names;
-  return `${names}; ${unlimited === found.length ? (unlimited === 1 ? "it has" : "all have") : `${unlimited} of them`} no limit`;
+  const whole = unlimited === 1 ? "it has" : "all have";
+  const part = `${unlimited} of them ${unlimited === 1 ? "has" : "have"}`;
+  return `${names}; ${unlimited === found.length ? whole : part} no limit`;
 }

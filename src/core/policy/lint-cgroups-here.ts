@@ -4,7 +4,6 @@ import { formatBytes } from "../units.ts";
 import type { CgroupFact, HostFacts, Report } from "./finding.ts";
 import { formatAmount } from "./lint-levels.ts";
 import { saidPatterns } from "./lint-rescue.ts";
-import { overlapsScope } from "./overlap.ts";
 import { type Policy, rescues } from "./policy.ts";
 
 /** It is no slip where there are none. */
@@ -41,8 +40,6 @@ function lintNoController(report: Report): void {
 function lintMatches(policy: Policy, host: HostFacts, report: Report): void {
   for (const { path, pattern } of saidPatterns(policy)) {
     if (pattern === EVERY_CGROUP) continue;
-    // One that can match nothing in the scope has been told of already.
-    if (policy.scope !== "host" && !overlapsScope(pattern, policy.scope)) continue;
     if (matching([pattern], policy, host.cgroups).length > 0) continue;
     report("warning", path, {
       expected: "a pattern of cgroups that are there",
