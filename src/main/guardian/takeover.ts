@@ -1,0 +1,34 @@
+import fs from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { lockFile } from "../../native/file-lock.ts";
+
+/** A guardian that waits looks this often, at the longest, whether it is asked for the journal. */
+const LEAVE_LIMIT_MS = 3000;
+const LOOK_MS = 10;
+
+/**
+ * The right to the journal: a lock on a file beside it, which a guardian inherits, so that it is held as long as a guard
+ * or its guardian lives. A guardian that outlived its guard, and only waits for cgroups to shrink, is asked to leave by a
+ * file `JOURNAL.handover` that bears the pid of who asks; one whose guard lives never looks.
+ * @returns the descriptor that holds the lock; null when another guard's guardian keeps it
+ * @throws as fs.openSync does
+ */
+export async function takeJournalLock(journalPath: string): Promise<number | null> {
+  const lockPath = `${journalPath}.lock`;
+  const first = lockFile(lockPath);
+  if (first !== null) return first;
+  const handoverPath = `${journalPath}.handover`;
+  // Whole at once: a guardian must not read half a pid.
+  fs.writeFileSync(`${handoverPath}.new`, `${process.pid}\n`, { mode: 0o600 });
+  fs.renameSync(`${handoverPath}.new`, handoverPath);
+  try {
+    for (let waitedMs = 0; waitedMs < LEAVE_LIMIT_MS; waitedMs += LOOK_MS) {
+      await pause(LOOK_MS);
+      const descriptor = lockFile(lockPath);
+      if (descriptor !== null) return descriptor;
+    }
+    return null;
+  } finally {
+    fs.rmSync(handoverPath, { force: true });
+  }
+}
