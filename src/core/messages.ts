@@ -2,8 +2,13 @@ import type { CgroupIdentity } from "./cgroups/columns.ts";
 import type { ActionEnd, ActionOutcome } from "./memory/state.ts";
 import type { Decision, LevelChange } from "./memory/decision.ts";
 import type { Policy } from "./policy/policy.ts";
-import type { OutstandingLimit } from "./rescue/adopt.ts";
-import type { LeaseReturn, Recommendation, RescueReport, ReturnReport } from "./rescue/report.ts";
+import type {
+  LeaseReturn,
+  OutstandingLimit,
+  Recommendation,
+  RescueReport,
+  ReturnReport,
+} from "./rescue/report.ts";
 import type { WorkerName } from "./shared/board.ts";
 
 /**
@@ -46,6 +51,7 @@ export type Message =
   /** To the coordinator: have the kernel tell an event of these usages (v1 thresholds), which takes it 20 ms each. */
   | {
       readonly type: "thresholds";
+      readonly cgroup: string;
       /** The cgroup's directory. */
       readonly directory: string;
       readonly descriptor: number;

@@ -109,6 +109,13 @@ export interface ReturnReport {
   readonly wallMs: number;
 }
 
+/** A limit that is not what it was: as the journal has it. */
+export interface OutstandingLimit {
+  readonly path: string;
+  readonly originalLimitBytes: number;
+  readonly presentLimitBytes: number;
+}
+
 export interface Recommendation {
   readonly path: string;
   readonly limitBytes: number | null;

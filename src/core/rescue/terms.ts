@@ -1,15 +1,34 @@
 /** What goes into a plan beside what is known of the cgroups, and what comes out of it. */
-import type { CgroupsPolicy, RescuePolicy } from "../policy/policy.ts";
+import { compilePatterns } from "../cgroups/pattern.ts";
+import type { CgroupsPolicy, Policy, RescuePolicy } from "../policy/policy.ts";
 import type { RescueOrder } from "./order.ts";
 import type { LeaseReturn, Recommendation } from "./report.ts";
 
-/** The policy, its patterns compiled. One object a policy: what is remembered of it goes by its identity. */
+/** The policy, its patterns compiled. */
 export interface RescueTerms {
   readonly rescue: RescuePolicy;
   readonly cgroups: Pick<CgroupsPolicy, "intervalMs" | "halfLifeMs" | "calibration">;
   /** `rescue.cgroups` and `rescue.donors`, of a path below the hierarchy's root. */
   readonly mayReceive: (path: string) => boolean;
   readonly mayGive: (path: string) => boolean;
+}
+
+/** @throws RangeError on a pattern that the policy should not have let through */
+export function rescueTerms(policy: Pick<Policy, "rescue" | "cgroups">): RescueTerms {
+  return {
+    rescue: policy.rescue,
+    cgroups: policy.cgroups,
+    mayReceive: compilePatterns(policy.rescue.cgroups),
+    mayGive: compilePatterns(policy.rescue.donors),
+  };
+}
+
+/**
+ * How far below its limit a cgroup's usage is at which the kernel says so: the policy's margin, but at most half of the
+ * limit, so that a small cgroup is not always near it.
+ */
+export function nearLimitBytes(rescue: Pick<RescuePolicy, "marginBytes">, limitBytes: number): number {
+  return Math.min(rescue.marginBytes, limitBytes / 2);
 }
 
 /** The host's memory at the time of the plan; NaN where it is not known, which lets nothing be given. */
