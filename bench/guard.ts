@@ -12,10 +12,12 @@ export class BenchGuard {
   readonly #child: ChildProcess;
   #stderr = "";
 
-  private constructor(home: string, args: readonly string[]) {
+  private constructor(home: string, args: readonly string[], more: string) {
     this.#home = home;
     const policy = path.join(home, "policy.toml");
-    fs.writeFileSync(policy, `[record]\naudit = "${this.auditPath}"\nkmsg = false\n`, { mode: 0o600 });
+    fs.writeFileSync(policy, `${more}\n[record]\naudit = "${this.auditPath}"\nkmsg = false\n`, {
+      mode: 0o600,
+    });
     const bin = path.join(projectRoot, "dist/src/main/cli/bin.js");
     this.#child = spawn(process.execPath, [bin, "run", "--config", policy, ...args], {
       env: { ...process.env, PLIMSOLL_RUN_DIR: path.join(home, "run") },
@@ -24,9 +26,9 @@ export class BenchGuard {
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
   }
 
-  /** Starts it by the built-in policy and waits until it guards. @throws Error with what it said, when it does not */
-  static async start(args: readonly string[]): Promise<BenchGuard> {
-    const guard = new BenchGuard(fs.mkdtempSync(path.join(os.tmpdir(), "plimsoll-bench-")), args);
+  /** Starts it by the built-in policy, and what `more` of one says, and waits until it guards. @throws Error with what it said, when it does not */
+  static async start(args: readonly string[], more = ""): Promise<BenchGuard> {
+    const guard = new BenchGuard(fs.mkdtempSync(path.join(os.tmpdir(), "plimsoll-bench-")), args, more);
     const deadline = performance.now() + START_LIMIT_MS;
     while (!/guarding .* by /.test(guard.#stderr)) {
       if (guard.#child.exitCode !== null || performance.now() > deadline) {
@@ -40,6 +42,11 @@ export class BenchGuard {
 
   get pid(): number {
     return this.#child.pid as number;
+  }
+
+  /** It says of this cgroup that the kernel would tell it before the limit is met. */
+  isWatching(cgroup: string): boolean {
+    return this.#stderr.includes(`watching ${cgroup} `);
   }
 
   get auditPath(): string {

@@ -22,8 +22,8 @@ export class BenchScope {
   readonly directory: string;
 
   /** @throws as fs does */
-  constructor(name: string, limitBytes: number) {
-    this.name = `/plimsoll-bench-${process.pid}-${name}`;
+  constructor(name: string, limitBytes: number, prefix = "plimsoll-bench") {
+    this.name = `/${prefix}-${process.pid}-${name}`;
     this.directory = path.join("/sys/fs/cgroup/memory", this.name);
     fs.mkdirSync(this.directory);
     this.#write("memory.limit_in_bytes", String(limitBytes));
@@ -31,8 +31,7 @@ export class BenchScope {
 
   /** How often the kernel's OOM killer ended somebody in here (memory.oom_control). */
   get oomKills(): number {
-    const text = fs.readFileSync(path.join(this.directory, "memory.oom_control"), "latin1");
-    return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? Number.NaN);
+    return Number(/^oom_kill (\d+)$/m.exec(this.read("memory.oom_control"))?.[1] ?? Number.NaN);
   }
 
   /** Removes it; a process on its way out may hold it for a moment. */
@@ -45,6 +44,10 @@ export class BenchScope {
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     }
+  }
+
+  read(file: string): string {
+    return fs.readFileSync(path.join(this.directory, file), "latin1");
   }
 
   #write(file: string, text: string): void {

@@ -1,7 +1,7 @@
 /*
  * rescuer CGROUP ADD_MIN ADD_MAX REACTION_US JOURNAL [pause] - what the rescue thread does on cgroup v1, in C: an
  * eventfd on memory.oom_control, with `pause` oom_kill_disable too; on each notice it reads usage and limit, reckons
- * the amount from the growth that the last raise taught (twice as much when that was used up sooner than REACTION_US),
+ * the amount from the growth that the last raise taught,
  * writes the change into the journal, and raises the limit. Without `pause` thresholds below the limit (a margin of
  * 32 MiB, registered ahead) tell it before the limit is met. Says "ready"; ends when stdin does; then says how often it raised.
  */
@@ -37,10 +37,12 @@ static void register_for(int event, int watched, double threshold) {
   say_to(control, text);
 }
 
+/* As src/core/rescue/amount.ts does, from what the last raise taught. */
 static double amount(double since_us, double last, double least, double most, double reaction_us) {
-  double wanted = last > 0 ? last / since_us * reaction_us : least;
-  if (last > 0 && since_us < reaction_us && 2 * last > wanted) wanted = 2 * last;
-  if (wanted < least) wanted = least;
+  double wanted = least, fold = reaction_us / since_us;
+  if (fold > 16) fold = 16;
+  double taught = last * (fold > 1 && fold < 2 ? 2 : fold);
+  if (taught > wanted) wanted = taught;
   if (wanted > most) wanted = most;
   return (double)(((uint64_t)wanted + PAGE - 1) / PAGE * PAGE);
 }

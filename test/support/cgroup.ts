@@ -21,9 +21,9 @@ export class TestCgroup {
   readonly scope: string;
   readonly #version: CgroupVersion;
 
-  private constructor(root: string, name: string, version: CgroupVersion) {
+  private constructor(root: string, name: string, version: CgroupVersion, scope = `/${name}`) {
     this.directory = path.join(root, name);
-    this.scope = `/${name}`;
+    this.scope = scope;
     this.#version = version;
   }
 
@@ -32,6 +32,16 @@ export class TestCgroup {
     const hierarchy = findMemoryHierarchy("/sys/fs/cgroup");
     if (hierarchy === null) throw new Error("the test should have skipped: there is no memory controller");
     const cgroup = TestCgroup.#make(context, hierarchy.root, hierarchy.version);
+    if (limitMiB !== null) cgroup.limit(limitMiB);
+    return cgroup;
+  }
+
+  /** A memory cgroup within another. */
+  static within(context: TestContext, parent: TestCgroup, name: string, limitMiB: number | null): TestCgroup {
+    if (parent.#version === 2) parent.write("cgroup.subtree_control", "+memory");
+    const cgroup = new TestCgroup(parent.directory, name, parent.#version, `${parent.scope}/${name}`);
+    cgroup.make();
+    context.onTestFinished(() => cgroup.remove());
     if (limitMiB !== null) cgroup.limit(limitMiB);
     return cgroup;
   }
@@ -63,6 +73,10 @@ export class TestCgroup {
 
   read(file: string): string {
     return fs.readFileSync(path.join(this.directory, file), "utf8").trim();
+  }
+
+  get limitBytes(): number {
+    return Number(this.read(FILES[this.#version].limit));
   }
 
   get usageBytes(): number {

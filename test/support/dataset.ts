@@ -83,4 +83,3 @@ export function readRows(dataset: Dataset, table: TableName): number[][] {
 export function segmentPaths(dataset: Dataset, table: TableName): string[] {
   return dataset.files[table].map((file) => path.join(dataset.directory, file));
 }
-

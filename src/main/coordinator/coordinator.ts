@@ -1,48 +1,34 @@
 import fs from "node:fs";
 import path from "node:path";
-import {
-  CGROUP_SEGMENTS,
-  DETAIL_COLUMNS,
-  DETAIL_ROWS_PER_SEGMENT,
-  USAGE_COLUMNS,
-  USAGE_ROWS_PER_SEGMENT,
-} from "../../core/cgroups/columns.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import type { ActionOutcome } from "../../core/memory/state.ts";
 import type { ActionReport, GuardEvent, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
-import { createRing } from "../../core/ring/views.ts";
-import {
-  MEMORY_COLUMNS,
-  MEMORY_ROWS_PER_SEGMENT,
-  MEMORY_SEGMENTS,
-  PROCESS_COLUMNS,
-  PROCESS_ROWS_PER_SEGMENT,
-  PROCESS_SEGMENTS,
-} from "../../core/samples.ts";
 import { Board, Gauge, GUARD_WORKERS, type WorkerName } from "../../core/shared/board.ts";
-import { RescueBoard } from "../../core/rescue/board.ts";
-import { OrderBoard } from "../../core/shared/order.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
-import { createEvent, raiseEvent } from "../../native/event.ts";
+import { raiseEvent } from "../../native/event.ts";
 import { lockFile } from "../../native/file-lock.ts";
 import { openKernelLog } from "../../native/kernel-log.ts";
 import { openPidfd } from "../../native/pidfd.ts";
 import { systemUnits } from "../../native/system.ts";
-import { Timer } from "../../native/timer.ts";
+import { findMemoryHierarchy } from "../../workers/common/cgroup-path.ts";
 import { monotonicUs } from "../../workers/common/clock.ts";
 import type { HostRoots } from "../../workers/common/roots.ts";
 import type { SharedDescriptors, WorkerStart } from "../../workers/common/worker.ts";
 import { openForAppending } from "../../workers/recorder/audit-log.ts";
 import { openMemoryReader } from "../../workers/sampler/memory/open-reader.ts";
+import { recoverJournal } from "../guardian/recover.ts";
 import { Crew } from "./crew.ts";
 import { HelperProcess } from "./helper-process.ts";
 import { Latencies } from "./latencies.ts";
 import type { Log } from "./log.ts";
+import { RescueKeeper } from "./rescue-keeper.ts";
 import { makeDirectory, ownDirectory, type Places } from "./places.ts";
 import { protectOurselves, raisePriority } from "./self-protection.ts";
+import { openDescriptors, SharedState } from "./shared-state.ts";
 import { StatusServer } from "./status-server.ts";
 import { ThreadWatch } from "./thread-watch.ts";
+import { registerThresholds } from "./thresholds.ts";
 import { Unfinished } from "./unfinished.ts";
 import { type Counts, type GuardStatus, statusOf } from "./status.ts";
 
@@ -80,29 +66,7 @@ export class Guard {
   readonly counts: Counts = { decisions: 0, outcomes: {}, levels: 0, gaps: 0 };
   readonly latencies = new Latencies();
   readonly #options: GuardOptions;
-  readonly #orders = new OrderBoard();
-  readonly #memoryRing = createRing({
-    columns: MEMORY_COLUMNS,
-    rowsPerSegment: MEMORY_ROWS_PER_SEGMENT,
-    segments: MEMORY_SEGMENTS,
-  });
-  readonly #processRing = createRing({
-    columns: PROCESS_COLUMNS,
-    rowsPerSegment: PROCESS_ROWS_PER_SEGMENT,
-    segments: PROCESS_SEGMENTS,
-  });
-  readonly #usageRing = createRing({
-    columns: USAGE_COLUMNS,
-    rowsPerSegment: USAGE_ROWS_PER_SEGMENT,
-    segments: CGROUP_SEGMENTS,
-  });
-  readonly #detailRing = createRing({
-    columns: DETAIL_COLUMNS,
-    rowsPerSegment: DETAIL_ROWS_PER_SEGMENT,
-    segments: CGROUP_SEGMENTS,
-  });
-  readonly #rescueOrders = new RescueBoard();
-  readonly #workers: readonly WorkerName[];
+  readonly #shared = new SharedState();
   readonly #crew: Crew;
   readonly #startedMs = Date.now();
   #policy: Policy;
@@ -111,6 +75,10 @@ export class Guard {
   #helper: HelperProcess | null = null;
   #server: StatusServer | null = null;
   #auditPath: string | null = null;
+  #keeper: RescueKeeper | null = null;
+  /** Before there is a recorder, what is to be recorded waits here. */
+  readonly #unsaid: { readonly what: string; readonly why: string }[] = [];
+  #recording = false;
   readonly #unfinished = new Unfinished();
   #lastAction: ActionReport | null = null;
 
@@ -118,8 +86,7 @@ export class Guard {
     this.#options = options;
     this.#policy = options.policy;
     const watch = new ThreadWatch(this.board, options.roots.proc, systemUnits().ticksPerSecond);
-    this.#workers = GUARD_WORKERS;
-    this.#crew = new Crew(this.#workers, this.board, watch, {
+    this.#crew = new Crew(this.board, watch, {
       startOf: (name, epoch, mailBefore) => this.#startOf(name, epoch, mailBefore),
       onMessage: (_, message) => this.#take(message),
       onGap: (worker, why, silentMs, restartedAfterMs) => this.#gap(worker, why, silentMs, restartedAfterMs),
@@ -149,13 +116,15 @@ export class Guard {
     openMemoryReader(roots, policy.scope).close();
     this.#auditPath = this.#openAudit();
     this.#helper = new HelperProcess();
-    this.#descriptors = this.#openDescriptors(this.#helper);
+    this.#descriptors = openDescriptors(this.#helper, this.#openKernelLog());
     const limitations = raisePriority();
-    await this.#crew.start();
+    this.#keeper = await this.#keepRescues();
+    await this.#crew.start(this.#workers());
     await this.#firstSample();
     this.#record(this.#startedEvent());
-    limitations.push(...protectOurselves(roots.proc));
-    for (const { what, why } of limitations) this.#limited(what, why);
+    for (const { what, why } of [...limitations, ...protectOurselves(roots.proc)]) this.#limited(what, why);
+    for (const { what, why } of this.#unsaid.splice(0)) this.#record({ event: "limited", what, why });
+    this.#recording = true;
     this.#server = await StatusServer.open(this.#options.places.socketPath, {
       status: () => this.status(),
       fault: this.#options.allowFaults ? (worker, kind) => this.#injectFault(worker, kind) : null,
@@ -198,6 +167,7 @@ export class Guard {
   async stop(reason: string): Promise<void> {
     this.#record({ event: "stopped", reason, uptimeMs: Date.now() - this.#startedMs });
     await this.#crew.stop(STOP_LIMIT_MS);
+    await this.#keeper?.release();
     await this.#server?.close();
     this.#helper?.stop();
     if (this.#lock !== null) fs.closeSync(this.#lock);
@@ -213,9 +183,41 @@ export class Guard {
       startedMs: this.#startedMs,
       auditPath: this.#auditPath,
       lastAction: this.#lastAction,
-      workers: this.#workers,
+      workers: this.#crew.names,
       nowMs: monotonicUs() / 1000,
     });
+  }
+
+  /** Whom the policy asks for. */
+  #workers(): WorkerName[] {
+    const { cgroups, rescue } = this.#policy;
+    const wishesRescue = rescue.cgroups.length > 0 && (this.#keeper !== null || this.#policy.dryRun);
+    const more: WorkerName[] = [];
+    if (this.#hasCgroups && (cgroups.enabled || wishesRescue)) more.push("cgroups");
+    if (this.#hasCgroups && wishesRescue) more.push("rescue");
+    return [...GUARD_WORKERS, ...more];
+  }
+
+  get #hasCgroups(): boolean {
+    return findMemoryHierarchy(this.#options.roots.cgroup) !== null;
+  }
+
+  /** Before any limit is moved: what an earlier guard left changed is put back, and somebody stands by to do so again. */
+  async #keepRescues(): Promise<RescueKeeper | null> {
+    const { places, roots, log } = this.#options;
+    const guardian = {
+      journalPath: places.journalPath,
+      procRoot: roots.proc,
+      pageBytes: systemUnits().pageBytes,
+      kernelLogPath: this.#policy.record.kmsg ? roots.kmsg : null,
+    };
+    if (this.#policy.rescue.cgroups.length === 0 || this.#policy.dryRun) {
+      // What a dry run would journal is nobody's to put back.
+      if (!this.#policy.dryRun) await recoverJournal(guardian);
+      return null;
+    }
+    const limited = (what: string, why: string): void => this.#limited(what, why);
+    return RescueKeeper.start({ guardian, board: this.board, log, limited });
   }
 
   /** Guarding begins when the analysis has seen a sample, not when threads have been started. */
@@ -260,21 +262,6 @@ export class Guard {
     }
   }
 
-  #openDescriptors(helper: HelperProcess): SharedDescriptors {
-    return {
-      samplerTimer: Timer.create(true).descriptor,
-      cgroupsTimer: Timer.create(true).descriptor,
-      sentinelEvent: createEvent(),
-      processesEvent: createEvent(),
-      cgroupsEvent: createEvent(),
-      actionEvent: createEvent(),
-      rescueEvent: createEvent(),
-      helperInput: helper.inputDescriptor,
-      helperOutput: helper.outputDescriptor,
-      kernelLog: this.#openKernelLog(),
-    };
-  }
-
   #openKernelLog(): number {
     if (!this.#policy.record.kmsg) return -1;
     try {
@@ -292,13 +279,13 @@ export class Guard {
       epoch,
       mailBefore,
       board: this.board.memory,
-      order: this.#orders.memory,
-      memoryRing: this.#memoryRing,
-      processRing: this.#processRing,
-      usageRing: this.#usageRing,
-      detailRing: this.#detailRing,
-      rescueOrders: this.#rescueOrders.memory,
-      journalPath: this.#options.places.journalPath,
+      order: this.#shared.order,
+      memoryRing: this.#shared.memoryRing,
+      processRing: this.#shared.processRing,
+      usageRing: this.#shared.usageRing,
+      detailRing: this.#shared.detailRing,
+      rescueOrders: this.#shared.rescueOrders,
+      journalPath: this.#journalPath,
       datasetDirectory: null,
       descriptors: this.#descriptors,
       roots: this.#options.roots,
@@ -307,6 +294,12 @@ export class Guard {
       units: systemUnits(),
       auditPath: this.#auditPath,
     };
+  }
+
+  /** A dry run has a journal of its own: the real one may be another guard's. */
+  get #journalPath(): string {
+    const { journalPath } = this.#options.places;
+    return this.#keeper === null ? `${journalPath}.dry-run` : journalPath;
   }
 
   #startedEvent(): GuardEvent {
@@ -323,7 +316,8 @@ export class Guard {
 
   #limited(what: string, why: string): void {
     this.#options.log.warn(`${what} (${why})`);
-    this.#record({ event: "limited", what, why });
+    if (this.#recording) this.#record({ event: "limited", what, why });
+    else this.#unsaid.push({ what, why });
   }
 
   #record(event: GuardEvent): void {
@@ -344,8 +338,16 @@ export class Guard {
   #take(message: Message): void {
     const { log } = this.#options;
     if (message.type === "log") return log[message.severity](message.text);
+    if (message.type === "thresholds") return void this.#tellOfUsage(message);
     if (message.type === "latency") return this.latencies.add(message.name, message.us);
     throw new Error(`the coordinator knows no message ${message.type}`);
+  }
+
+  async #tellOfUsage(message: Extract<Message, { type: "thresholds" }>): Promise<void> {
+    const { cgroup, directory, descriptor, thresholdsBytes } = message;
+    const refusal = await registerThresholds(directory, descriptor, thresholdsBytes);
+    if (refusal === null) this.#options.log.info(`watching ${cgroup} to its limit`);
+    else this.#limited(`${cgroup}: the kernel does not tell of usage near its limit`, refusal);
   }
 
   /** Messages between workers pass by here: what the summary and a restart need is noted. */
@@ -368,6 +370,11 @@ export class Guard {
   /** Tells a new life what only the old one knew; the letters that the old one had not taken come after. */
   #restarted(worker: WorkerName, unread: readonly Message[]): void {
     for (const message of this.#unfinished.forNewLife(worker, unread)) this.#crew.post(worker, message);
+    // With the policy, the cgroup sampler tells again who its numbers are, and the rescue thread what is lent.
+    if (worker === "analysis" || worker === "rescue") {
+      this.#crew.post("cgroups", { type: "policy", policy: this.#policy });
+    }
+    if (worker === "analysis") this.#crew.post("rescue", { type: "policy", policy: this.#policy });
     if (worker !== "recorder") return;
     // With the policy, the process sampler tells again who the largest are.
     this.#crew.post("processes", { type: "policy", policy: this.#policy });

@@ -63,23 +63,25 @@ const nowMs = (): number => monotonicUs() / 1000;
 export class Crew {
   readonly #board: Board;
   readonly #hooks: CrewHooks;
-  readonly #names: readonly WorkerName[];
+  readonly #names: WorkerName[] = [];
   readonly #members = new Map<WorkerName, Member>();
   readonly #watch: ThreadWatch;
   #timer: NodeJS.Timeout | null = null;
   #lastCheckMs = 0;
   #stopping = false;
 
-  /** @param names the workers that this crew has; messages to others are not sent */
-  constructor(names: readonly WorkerName[], board: Board, watch: ThreadWatch, hooks: CrewHooks) {
-    this.#names = names;
+  constructor(board: Board, watch: ThreadWatch, hooks: CrewHooks) {
     this.#board = board;
     this.#watch = watch;
     this.#hooks = hooks;
   }
 
-  /** Starts all of them and waits until all are ready. @throws Error with the first failure of a start */
-  async start(): Promise<void> {
+  /**
+   * Starts workers and waits until all are ready. Messages to others are not sent.
+   * @throws Error with the first failure of a start
+   */
+  async start(names: readonly WorkerName[]): Promise<void> {
+    this.#names.push(...names);
     const failed = new Promise<never>((_, reject) => {
       for (const name of this.#names) this.#spawn(name).worker.once("error", reject);
     });
@@ -98,6 +100,18 @@ export class Crew {
     await Promise.race([ready(), failed]);
     this.#lastCheckMs = nowMs();
     this.#timer = setInterval(() => this.#check(), CHECK_MS);
+  }
+
+  /** The workers that there are. */
+  get names(): readonly WorkerName[] {
+    return this.#names;
+  }
+
+  /** Starts one more worker, if there is none of that name: what a new policy asks for. */
+  add(name: WorkerName): void {
+    if (this.#names.includes(name)) return;
+    this.#names.push(name);
+    this.#spawn(name);
   }
 
   /** Sends a message to a worker, and wakes it. */

@@ -12,6 +12,7 @@ import { type Order, OrderBoard, StrikeState } from "../../core/shared/order.ts"
 import type { Candidate } from "../../core/victim/candidate.ts";
 import { raiseEvent } from "../../native/event.ts";
 import { NO_ACTION, WorkerContext } from "../common/worker.ts";
+import { CgroupAnalysis } from "./cgroups.ts";
 
 /** How the worst level is written on the board. */
 const LEVEL_NUMBER = { warning: 1, thrashing: 2, critical: 2 } as const;
@@ -33,6 +34,7 @@ class Analysis {
   readonly #walks: WalkReader;
   readonly #frame = new Float64Array(MEMORY_COLUMNS.length);
   readonly #state: MemoryState;
+  readonly #cgroups: CgroupAnalysis;
   #policy: Policy;
   /** The last order that was refused because its victim is gone: a new walk was asked for. */
   #refusedSeen = 0;
@@ -43,6 +45,7 @@ class Analysis {
     this.#context = context;
     this.#policy = start.policy;
     this.#orders = new OrderBoard(start.order);
+    this.#cgroups = new CgroupAnalysis(context);
     this.#samples = new RingReader(start.memoryRing);
     this.#walks = new WalkReader(new RingReader(start.processRing));
     const idPrefix = `${start.idPrefix}-${start.epoch}`;
@@ -75,9 +78,11 @@ class Analysis {
         this.#acceptStrike();
         return false;
       }
-      if (message.type === "policy") this.#policy = message.policy;
-      else if (message.type === "end") this.#takeEnd(message.end);
-      else throw new Error(`the analysis knows no message ${message.type}`);
+      if (message.type === "policy") {
+        this.#policy = message.policy;
+        this.#cgroups.policy = message.policy;
+      } else if (message.type === "end") this.#takeEnd(message.end);
+      else if (!this.#cgroups.take(message)) throw new Error(`the analysis knows no message ${message.type}`);
     }
     this.#acceptStrike();
     const walk = this.#walks.next();
@@ -87,6 +92,7 @@ class Analysis {
       // On a crowded machine samples may come as fast as they are taken in: that is no hanging.
       if (!this.#context.alive()) return false;
     }
+    this.#cgroups.turn();
     const refused = this.#orders.refusedNumber;
     if (refused !== this.#refusedSeen) {
       this.#refusedSeen = refused;

@@ -47,10 +47,10 @@ export class Transaction {
   commit(): Refusal | null {
     for (let i = 0; i < this.#count; i++) {
       const { file, inode, fromBytes, toBytes } = this.#changes[i] as Change;
-      this.#journal.set((file as LimitFile).path, inode, limitText(fromBytes), limitText(toBytes));
+      this.#journal.set((file as LimitFile).path, inode, fromBytes, toBytes);
     }
     const unwritten = this.#journal.commit();
-    if (unwritten !== null) return { path: this.#journal.path, code: unwritten };
+    if (unwritten !== null) return { path: this.#journal.path, code: unwritten.code };
     for (let i = 0; i < this.#count; i++) {
       const { file, toBytes } = this.#changes[i] as Change;
       const code = (file as LimitFile).write(toBytes);
@@ -67,7 +67,7 @@ export class Transaction {
       const { file, inode, fromBytes, toBytes } = this.#changes[i] as Change;
       const { path } = file as LimitFile;
       if (i < failed) (file as LimitFile).write(fromBytes);
-      this.#journal.set(path, inode, limitText(toBytes), limitText(fromBytes));
+      this.#journal.set(path, inode, toBytes, fromBytes);
     }
     this.#journal.commit();
     this.settle();
@@ -81,9 +81,4 @@ export class Transaction {
     }
     this.#journal.commit();
   }
-}
-
-/** As the kernel takes it on either version; `max` is for the journal's reader to translate on v1. */
-export function limitText(bytes: number): string {
-  return bytes === Number.POSITIVE_INFINITY ? "max" : String(bytes);
 }

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { RescueBoard } from "../../core/rescue/board.ts";
 import type { RescueReport, RescueTrigger } from "../../core/rescue/report.ts";
 import { thresholdsBytes } from "../../core/rescue/thresholds.ts";
@@ -11,7 +12,7 @@ import { WorkerContext } from "../common/worker.ts";
 import { Journal } from "./journal.ts";
 import { KernelWitness } from "./kernel-witness.ts";
 import { Notices } from "./notices.ts";
-import type { Notice } from "./receiver.ts";
+import type { Notice, Receiver } from "./receiver.ts";
 import { ReceiverV1 } from "./receiver-v1.ts";
 import { Receivers, type Slot } from "./receivers.ts";
 import { Rescuer } from "./rescuer.ts";
@@ -20,6 +21,9 @@ import { Transaction } from "./transaction.ts";
 
 /** While a cgroup could be standing at its limit, the thread looks so often whether one does: no notice is trusted alone. */
 const WAITING_LOOK_MS = 500;
+
+/** Of a cgroup, the files that hold its limit. */
+const LIMIT_FILES: ReadonlySet<string> = new Set(["memory.limit_in_bytes", "memory.max"]);
 
 /** The thread that moves memory limits: it waits for the kernel to say that a cgroup is about to die. */
 class RescueThread {
@@ -30,9 +34,11 @@ class RescueThread {
   readonly #rescuer: Rescuer;
   readonly #notices: Notices;
   readonly #witness: KernelWitness | null;
+  readonly #root: string;
   #policy: Policy;
   #mayPause: (path: string) => boolean;
   /** What the thresholds of each slot's receiver begin with. */
+  readonly #told = new Map<Slot, Receiver>();
   readonly #thresholdsFrom = new Map<Slot, number>();
 
   constructor(context: WorkerContext) {
@@ -41,6 +47,7 @@ class RescueThread {
     if (hierarchy === null)
       throw new Error("expected a cgroup hierarchy with the memory controller, found none");
     this.#context = context;
+    this.#root = hierarchy.root;
     this.#policy = start.policy;
     this.#mayPause = compilePatterns(start.policy.rescue.pause);
     this.#journal = Journal.open(start.journalPath);
@@ -79,6 +86,7 @@ class RescueThread {
       if (!this.#takeLetters()) return this.#close();
       this.#takeOrders();
       this.#lookForWaiting();
+      this.#journal.tidy();
     }
   }
 
@@ -157,6 +165,15 @@ class RescueThread {
     const refusal = receiver.arm(this.#transaction, rescue.marginBytes, mayPause);
     if (refusal !== null)
       this.#context.log("warn", `${receiver.identity.path} cannot be watched: ${refusal}`);
+    else this.#tellWatching(slot);
+  }
+
+  /** Said once of each; of one with thresholds by the coordinator, when the kernel has them. */
+  #tellWatching(slot: Slot): void {
+    if (slot.receiver === null || this.#told.get(slot) === slot.receiver) return;
+    this.#told.set(slot, slot.receiver);
+    if (this.#policy.rescue.marginBytes > 0 && slot.receiver instanceof ReceiverV1) return;
+    this.#context.log("info", `watching ${slot.receiver.identity.path} to its limit`);
   }
 
   #askThresholds(slot: Slot): void {
@@ -164,12 +181,14 @@ class RescueThread {
     if (!(receiver instanceof ReceiverV1)) return;
     const { marginBytes } = this.#policy.rescue;
     const limitBytes = receiver.limitBytes();
+    if (marginBytes === 0) return;
     const known = this.#thresholdsFrom.get(slot) ?? Number.POSITIVE_INFINITY;
     if (!Number.isFinite(limitBytes) || limitBytes >= known) return;
     const highestBytes = Math.min(known, limitBytes + order.lendableBytes);
     this.#thresholdsFrom.set(slot, limitBytes);
     this.#context.send("coordinator", {
       type: "thresholds",
+      cgroup: receiver.identity.path,
       directory: receiver.directory,
       descriptor: receiver.thresholdEvent,
       thresholdsBytes: thresholdsBytes(limitBytes, highestBytes, marginBytes),
@@ -230,8 +249,12 @@ class RescueThread {
 
   /** What the journal says is still lent, by whatever life of the guard. */
   #tellOutstanding(): void {
-    const limits = this.#journal.outstandingLimits();
-    if (limits.length > 0) this.#context.send("analysis", { type: "outstanding", limits });
+    const limits = this.#journal.outstanding().flatMap(({ path: file, original, value }) => {
+      if (!LIMIT_FILES.has(path.basename(file)) || value === original) return [];
+      const cgroup = `/${path.relative(this.#root, path.dirname(file))}`;
+      return [{ path: cgroup, originalLimitBytes: original, presentLimitBytes: value }];
+    });
+    this.#context.send("analysis", { type: "outstanding", limits });
   }
 
   /** What was changed is put back by the guardian, when the guard has ended: one way for every end. */

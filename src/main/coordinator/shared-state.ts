@@ -1,0 +1,52 @@
+import {
+  CGROUP_SEGMENTS,
+  DETAIL_COLUMNS,
+  DETAIL_ROWS_PER_SEGMENT,
+  USAGE_COLUMNS,
+  USAGE_ROWS_PER_SEGMENT,
+} from "../../core/cgroups/columns.ts";
+import type { Column } from "../../core/ring/layout.ts";
+import { RescueBoard } from "../../core/rescue/board.ts";
+import { createRing, type SharedRing } from "../../core/ring/views.ts";
+import {
+  MEMORY_COLUMNS,
+  MEMORY_ROWS_PER_SEGMENT,
+  MEMORY_SEGMENTS,
+  PROCESS_COLUMNS,
+  PROCESS_ROWS_PER_SEGMENT,
+  PROCESS_SEGMENTS,
+} from "../../core/samples.ts";
+import { OrderBoard } from "../../core/shared/order.ts";
+import { createEvent } from "../../native/event.ts";
+import { Timer } from "../../native/timer.ts";
+import type { SharedDescriptors } from "../../workers/common/worker.ts";
+import type { HelperProcess } from "./helper-process.ts";
+
+const ring = (columns: readonly Column[], rowsPerSegment: number, segments: number): SharedRing =>
+  createRing({ columns, rowsPerSegment, segments });
+
+/** The memory that the workers share, other than the board. It outlives each of them. */
+export class SharedState {
+  readonly order = new OrderBoard().memory;
+  readonly rescueOrders = new RescueBoard().memory;
+  readonly memoryRing = ring(MEMORY_COLUMNS, MEMORY_ROWS_PER_SEGMENT, MEMORY_SEGMENTS);
+  readonly processRing = ring(PROCESS_COLUMNS, PROCESS_ROWS_PER_SEGMENT, PROCESS_SEGMENTS);
+  readonly usageRing = ring(USAGE_COLUMNS, USAGE_ROWS_PER_SEGMENT, CGROUP_SEGMENTS);
+  readonly detailRing = ring(DETAIL_COLUMNS, DETAIL_ROWS_PER_SEGMENT, CGROUP_SEGMENTS);
+}
+
+/** Clocks and events of the workers. They too outlive each worker. */
+export function openDescriptors(helper: HelperProcess | null, kernelLog: number): SharedDescriptors {
+  return {
+    samplerTimer: Timer.create(true).descriptor,
+    cgroupsTimer: Timer.create(true).descriptor,
+    sentinelEvent: createEvent(),
+    processesEvent: createEvent(),
+    cgroupsEvent: createEvent(),
+    actionEvent: createEvent(),
+    rescueEvent: createEvent(),
+    helperInput: helper?.inputDescriptor ?? -1,
+    helperOutput: helper?.outputDescriptor ?? -1,
+    kernelLog,
+  };
+}

@@ -1,0 +1,233 @@
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { describe, expect, test, type TestContext } from "vitest";
+import { MIB, TestCgroup } from "../support/cgroup.ts";
+import { GuardProcess, type Line, testDirectory } from "../support/guard.ts";
+import { memoryCgroups, need, root } from "../support/needs.ts";
+import { waitFor } from "../support/wait.ts";
+
+/** A Node program is 45 MiB and more before it holds anything. */
+const GROWER_LIMIT = 96;
+const LENDER_LIMIT = 200;
+
+interface Scene {
+  readonly home: string;
+  readonly parent: TestCgroup;
+  readonly grower: TestCgroup;
+  readonly lenders: readonly TestCgroup[];
+}
+
+/** Three cgroups in one: one that is about to grow, and two that use less than they used to. */
+function scene(context: TestContext, parentLimitMiB: number | null): Scene {
+  need(context, root, memoryCgroups);
+  const parent = TestCgroup.memory(context, parentLimitMiB);
+  const grower = TestCgroup.within(context, parent, "grower", GROWER_LIMIT);
+  const lenders = [
+    TestCgroup.within(context, parent, "lender a", LENDER_LIMIT),
+    TestCgroup.within(context, parent, "lender-b", LENDER_LIMIT * 2),
+  ];
+  return { home: testDirectory(context), parent, grower, lenders };
+}
+
+/** What the lenders are known to use from an earlier calibration. */
+function calibration({ home, grower, lenders }: Scene): string {
+  const file = path.join(home, "calibration.json");
+  const of = (minMiB: number, medianMiB: number, maxMiB: number): Record<string, number> => ({
+    min_consumption: minMiB * MIB,
+    max_consumption: maxMiB * MIB,
+    median_consumption: medianMiB * MIB,
+  });
+  const known = {
+    [grower.scope]: of(40, 60, 90),
+    ...Object.fromEntries(lenders.map(({ scope }) => [scope, of(50, 120, 180)])),
+  };
+  fs.writeFileSync(file, JSON.stringify(known), { mode: 0o600 });
+  return file;
+}
+
+function policy(from: Scene, rescue: string): string {
+  return `
+[memory]
+enabled = false
+[cgroups]
+watch = ["${from.parent.scope}/**"]
+interval = "100ms"
+scan = "100ms"
+stat_every = 1
+calibration = "${calibration(from)}"
+[rescue]
+cgroups = ["${from.parent.scope}/*"]
+add_min = "4MiB"
+margin = "16MiB"
+reaction = "50ms"
+donor_margin = "8MiB"
+lend_max = "1000%"
+return_after = "300ms"
+${rescue}
+`;
+}
+
+const rescues = (guard: GuardProcess): Line[] => guard.audit().filter((line) => line["event"] === "rescue");
+
+async function guardOn(
+  context: TestContext,
+  from: Scene,
+  rescue = "",
+  args: string[] = [],
+): Promise<GuardProcess> {
+  const { home } = from;
+  const guard = await GuardProcess.start(context, {
+    scope: "host",
+    policy: policy(from, rescue),
+    home,
+    args,
+  });
+  await guard.logged(/rescues are ready/);
+  return guard;
+}
+
+/** Grows past the grower's limit. */
+async function grow(context: TestContext, { grower }: Scene, toMiB: number, rate: number) {
+  const program = await grower.start(context, "grow", ["--to", String(toMiB), "--rate", String(rate)]);
+  await program.said("ready");
+  program.go();
+  return program;
+}
+
+async function limitsAre(
+  all: readonly TestCgroup[],
+  limitsMiB: readonly number[],
+  limitMs: number,
+): Promise<void> {
+  const wished = limitsMiB.map((limit) => limit * MIB);
+  await waitFor(
+    "every limit to be what it was",
+    () => all.every((cgroup, i) => cgroup.limitBytes === wished[i]),
+    limitMs,
+  ).catch((error: Error) => {
+    throw new Error(
+      `${error.message}; they are ${all.map(({ limitBytes }) => limitBytes / MIB).join(", ")} MiB`,
+    );
+  });
+}
+
+describe("a cgroup that grows over its limit", () => {
+  test("lives by its parent's headroom alone, and gives back what it was lent", async (context) => {
+    const all = scene(context, 2048);
+    const guard = await guardOn(context, all);
+    const program = await grow(context, all, 300, 200);
+    await program.said("grown");
+    expect(all.grower.oomKills).toBe(0);
+    expect(all.grower.limitBytes).toBeGreaterThan(300 * MIB);
+    for (const [i, lender] of all.lenders.entries())
+      expect(lender.limitBytes).toBe(LENDER_LIMIT * (i + 1) * MIB);
+    const lines = rescues(guard);
+    expect(lines.length).toBeGreaterThan(1);
+    for (const line of lines) {
+      expect(line).toMatchObject({ outcome: "raised", oom_cgroup: all.grower.scope, adjusted_cgroups: [] });
+      expect(line["added_memory"]).toBeGreaterThanOrEqual(4 * MIB);
+    }
+    program.kill("SIGKILL");
+    await limitsAre([all.grower, ...all.lenders], [GROWER_LIMIT, LENDER_LIMIT, LENDER_LIMIT * 2], 10_000);
+    await guard.stop();
+  });
+
+  test("is given what underused cgroups can spare, in proportion and never below their floor", async (context) => {
+    // The parent is as full as its threshold says from the start: there is nothing to be had from it alone.
+    const all = scene(context, 1024);
+    const guard = await guardOn(context, all, 'global_threshold = "1%"');
+    const program = await grow(context, all, 200, 100);
+    await program.said("grown");
+    expect(all.grower.oomKills).toBe(0);
+    const lines = rescues(guard).filter((line) => line["outcome"] === "raised");
+    expect(lines.length).toBeGreaterThan(0);
+    const taken = new Map<string, number>();
+    let added = 0;
+    for (const line of lines) {
+      const adjusted = line["adjusted_cgroups"] as { name: string; reduced_memory: number }[];
+      added += line["added_memory"] as number;
+      expect(adjusted.reduce((sum, each) => sum + each.reduced_memory, 0)).toBe(line["added_memory"]);
+      for (const { name, reduced_memory } of adjusted)
+        taken.set(name, (taken.get(name) ?? 0) + reduced_memory);
+    }
+    expect(all.grower.limitBytes).toBe(GROWER_LIMIT * MIB + added);
+    for (const [i, lender] of all.lenders.entries()) {
+      const limit = LENDER_LIMIT * (i + 1) * MIB;
+      expect(lender.limitBytes).toBe(limit - (taken.get(lender.scope) ?? 0));
+      expect(lender.limitBytes, "the calibrated minimum is a floor").toBeGreaterThanOrEqual(50 * MIB);
+    }
+    // Slack is what is above the floor: 150 of the one, 350 of the other.
+    const [a = 0, b = 0] = all.lenders.map(({ scope }) => taken.get(scope));
+    expect(b / a).toBeCloseTo(350 / 150, 1);
+    program.kill("SIGKILL");
+    await limitsAre([all.grower, ...all.lenders], [GROWER_LIMIT, LENDER_LIMIT, LENDER_LIMIT * 2], 10_000);
+    await guard.stop();
+  });
+
+  test("waits at its limit where it may be paused, and no longer than it takes to give", async (context) => {
+    const all = scene(context, 2048);
+    const guard = await guardOn(context, all, `pause = ["${all.parent.scope}/grower"]\nmargin = "0B"`);
+    await waitFor("the pause to be armed", () =>
+      /oom_kill_disable 1/.test(all.grower.read("memory.oom_control")),
+    );
+    const program = await grow(context, all, 300, 200);
+    await program.said("grown");
+    expect(all.grower.oomKills).toBe(0);
+    expect(rescues(guard).every((line) => line["trigger"] === "oom")).toBe(true);
+    await guard.stop();
+    expect(all.grower.read("memory.oom_control")).toContain("oom_kill_disable 0");
+  });
+
+  test("is let be by the built-in policy, which changes nothing", async (context) => {
+    const all = scene(context, 2048);
+    const guard = await GuardProcess.start(context, { scope: "host", home: all.home });
+    const program = await all.grower.start(context, "grow", ["--to", "300", "--rate", "200"]);
+    await program.said("ready");
+    program.go();
+    await program.ended;
+    expect(all.grower.oomKills).toBe(1);
+    expect(all.grower.limitBytes).toBe(GROWER_LIMIT * MIB);
+    await guard.stop();
+  });
+
+  test("in a dry run is told of and not helped", async (context) => {
+    const all = scene(context, 2048);
+    const guard = await guardOn(context, all, "", ["--dry-run"]);
+    const program = await grow(context, all, 300, 200);
+    await program.ended;
+    expect(all.grower.limitBytes).toBe(GROWER_LIMIT * MIB);
+    const lines = rescues(guard);
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.every((line) => line["outcome"] === "dry-run")).toBe(true);
+    await guard.stop();
+  });
+});
+
+describe("kill -9 of the guard", () => {
+  test("in mid-rescue: all limits and pauses are as found within a second", async (context) => {
+    const all = scene(context, 1024);
+    const rescue = `global_threshold = "1%"\npause = ["${all.parent.scope}/grower"]`;
+    const guard = await guardOn(context, all, rescue);
+    const program = await grow(context, all, 1000, 100);
+    await guard.recorded("a rescue", (line) => line["event"] === "rescue");
+    guard.child.kill("SIGKILL");
+    // Nobody lends any more: the kernel ends the program at what it has been lent, as it would have without a guard.
+    await program.ended;
+    await limitsAre([all.grower, ...all.lenders], [GROWER_LIMIT, LENDER_LIMIT, LENDER_LIMIT * 2], 1000);
+    expect(all.grower.read("memory.oom_control")).toContain("oom_kill_disable 0");
+  });
+
+  test("a program that stays above its own limit keeps the raised one until it fits", async (context) => {
+    const all = scene(context, 2048);
+    const guard = await guardOn(context, all);
+    const program = await grow(context, all, 200, 200);
+    await program.said("grown");
+    guard.child.kill("SIGKILL");
+    await pause(1000);
+    expect(program.end).toBeNull();
+    expect(all.grower.limitBytes).toBeGreaterThan(200 * MIB);
+    program.kill("SIGKILL");
+    await limitsAre([all.grower], [GROWER_LIMIT], 2000);
+  });
+});
