@@ -25,10 +25,16 @@ export class KeyedLines {
   #searchedLength = ABSENT;
   #complete = false;
 
-  constructor(fields: readonly KeyedField[]) {
-    this.#keys = fields.map((field) => new TextEncoder().encode(field.key));
-    this.#scales = Float64Array.from(fields, (field) => field.scale);
-    this.#starts = new Int32Array(fields.length).fill(ABSENT);
+  /** @param fields the lines wanted; or another's, to share its keys: for one of many files of the same kind */
+  constructor(fields: readonly KeyedField[] | KeyedLines) {
+    if (fields instanceof KeyedLines) {
+      this.#keys = fields.#keys;
+      this.#scales = fields.#scales;
+    } else {
+      this.#keys = fields.map((field) => new TextEncoder().encode(field.key));
+      this.#scales = Float64Array.from(fields, (field) => field.scale);
+    }
+    this.#starts = new Int32Array(this.#keys.length).fill(ABSENT);
   }
 
   /**

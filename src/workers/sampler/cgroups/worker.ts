@@ -1,0 +1,4 @@
+import { WorkerContext } from "../../common/worker.ts";
+import { CgroupSampler } from "./sampler.ts";
+
+new CgroupSampler(WorkerContext.current()).run();
