@@ -6,6 +6,7 @@ import { actingChecks, kernelCheck } from "./kernel-checks.ts";
 import { memoryChecks } from "./memory-checks.ts";
 import { privilegeChecks } from "./privilege-checks.ts";
 import { programChecks } from "./program-checks.ts";
+import { rescueChecks } from "./rescue-checks.ts";
 
 /** Something the guard does not cover, and why. */
 export interface Uncovered {
@@ -37,8 +38,8 @@ const NEVER_COVERED: readonly Uncovered[] = [
     why: "no signal ends it; it is reported and the next one is considered",
   },
   {
-    what: "limits of cgroups other than the scope",
-    why: "one guard has one scope; start one for each that matters",
+    what: "levels of cgroups other than the scope",
+    why: "one guard has one scope; who runs into a limit of its own is rescued where [rescue] names it",
   },
 ];
 
@@ -49,6 +50,7 @@ export async function examine(subject: Subject): Promise<Examination> {
     ...(await actingChecks(subject)),
     ...memoryChecks(subject),
     ...cgroupChecks(subject),
+    ...rescueChecks(subject),
     ...companyChecks(subject),
     ...privilegeChecks(subject),
     ...programChecks(),
