@@ -5,6 +5,7 @@ import "../../native/libc.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { checkCommand } from "./check-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
+import { recordCommand } from "./record-command.ts";
 import { runCommand } from "./run-command.ts";
 import { statusCommand } from "./status-command.ts";
 import { packageVersion } from "./version.ts";
@@ -26,7 +27,7 @@ function program(): Command {
     .version(packageVersion())
     .addHelpText("after", EXAMPLES)
     .showHelpAfterError("(--help says what there is)");
-  for (const command of [runCommand(), checkCommand(), doctorCommand(), statusCommand()])
+  for (const command of [runCommand(), recordCommand(), checkCommand(), doctorCommand(), statusCommand()])
     plimsoll.addCommand(command);
   return plimsoll;
 }

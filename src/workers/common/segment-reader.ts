@@ -90,8 +90,12 @@ class SegmentReader {
         this.#at = bodyAt;
       } else if (message.kind === "batch") {
         const batch = this.#batch(message, bodyAt);
+        if (batch === null) {
+          // Its length may be what is wrong.
+          this.#skip(`a batch of ${message.rows} rows whose checksum is wrong`);
+          continue;
+        }
         this.#at = bodyAt + message.bodyBytes;
-        if (batch === null) continue;
         this.#rows += batch.rows;
         yield batch;
       } else {
@@ -116,24 +120,25 @@ class SegmentReader {
     const metadata = this.#window.bytes.subarray(metadataAt, metadataAt + metadataBytes);
     const message = readMessage(metadata, this.#columns);
     const bodyAt = at + PREFIX_BYTES + metadataBytes;
+    if (message.kind === "schema" && !this.#messageMayBeAt(bodyAt))
+      return wrong("a schema of a wrong length");
     if (message.kind === "batch" && bodyAt + message.bodyBytes > this.#window.sizeBytes)
       return wrong(`cut off in a batch of ${message.rows} rows`);
     return { message, bodyAt };
   }
 
-  /** @returns null when its checksum is wrong */
+  #messageMayBeAt(at: number): boolean {
+    const index = this.#window.need(at, PREFIX_BYTES);
+    return index < 0 || this.#window.view.getUint32(index, true) === CONTINUATION;
+  }
+
+  /** @returns null when it cannot be read, or not be as it was written */
   #batch(message: Message & { readonly kind: "batch" }, bodyAt: number): Batch | null {
     const { rows, bodyBytes, places, shape, checksum } = message;
     const at = this.#window.need(bodyAt, bodyBytes);
-    if (at < 0) {
-      this.#lose(bodyAt, `a batch of ${rows} rows cannot be read`);
-      return null;
-    }
+    if (at < 0) return null;
     const body = this.#window.bytes.subarray(at, at + bodyBytes);
-    if (formatChecksum(crc32(body, crc32(shape))) !== checksum) {
-      this.#lose(bodyAt, `a batch of ${rows} rows whose checksum is wrong`);
-      return null;
-    }
+    if (formatChecksum(crc32(body, crc32(shape))) !== checksum) return null;
     const column = (name: string): BatchColumn => {
       const place = places.find((each) => each.column.name === name);
       if (place === undefined) throw new Error(`no column ${name}`);

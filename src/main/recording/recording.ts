@@ -1,0 +1,183 @@
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { DETAIL_COLUMNS, USAGE_COLUMNS } from "../../core/cgroups/columns.ts";
+import { type Manifest, newManifest } from "../../core/dataset/manifest.ts";
+import type { Policy } from "../../core/policy/policy.ts";
+import { RescueBoard } from "../../core/rescue/board.ts";
+import type { Column } from "../../core/ring/layout.ts";
+import { createRing, type SharedRing } from "../../core/ring/views.ts";
+import { MEMORY_COLUMNS, PROCESS_COLUMNS } from "../../core/samples.ts";
+import { Board, Gauge, type WorkerName } from "../../core/shared/board.ts";
+import { OrderBoard } from "../../core/shared/order.ts";
+import { createEvent, raiseEvent } from "../../native/event.ts";
+import { systemUnits } from "../../native/system.ts";
+import { Timer } from "../../native/timer.ts";
+import type { MemoryHierarchy } from "../../workers/common/cgroup-path.ts";
+import { monotonicUs } from "../../workers/common/clock.ts";
+import { readManifestFile, writeManifest } from "../../workers/common/manifest-file.ts";
+import type { HostRoots } from "../../workers/common/roots.ts";
+import type { SharedDescriptors, WorkerStart } from "../../workers/common/worker.ts";
+import { Crew } from "../coordinator/crew.ts";
+import type { Log } from "../coordinator/log.ts";
+import { ThreadWatch } from "../coordinator/thread-watch.ts";
+import type { Figures } from "./progress.ts";
+
+/** What is to be recorded, and where. */
+export interface RecordingOptions {
+  readonly directory: string;
+  /** With its [cgroups] as the command line says. */
+  readonly policy: Policy;
+  readonly roots: HostRoots;
+  readonly hierarchy: MemoryHierarchy;
+  /** Cgroups that match now: the rings are made for some more. */
+  readonly cgroups: number;
+  readonly version: string;
+  readonly log: Log;
+}
+
+const WORKERS: readonly WorkerName[] = ["cgroups", "dataset"];
+/** The dataset's thread writes what is left, and has the kernel write it to the disk. */
+const STOP_LIMIT_MS = 60_000;
+/** Of a ring's segments one holds about half a second of rows, so that all hold some seconds of a disk that is slow. */
+const SEGMENTS = 16;
+const SEGMENT_S = 0.5;
+const ROWS_MIN = 512;
+/** No segment is larger than this, whatever is asked for. */
+const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
+/** Cgroups that appear later have room too. */
+const ROOM_FACTOR = 1.5;
+
+/** A recording: a cgroup sampler and the thread that writes what it samples. */
+export class Recording {
+  readonly #board = new Board();
+  readonly #options: RecordingOptions;
+  readonly #crew: Crew;
+  readonly #shared: Omit<WorkerStart, "name" | "epoch" | "mailBefore">;
+  #gaps = 0;
+
+  constructor(options: RecordingOptions) {
+    this.#options = options;
+    this.#shared = sharedStart(options, this.#board);
+    const watch = new ThreadWatch(this.#board, options.roots.proc, systemUnits().ticksPerSecond);
+    this.#crew = new Crew(this.#board, watch, {
+      startOf: (name, epoch, mailBefore) => ({ ...this.#shared, name, epoch, mailBefore }),
+      onMessage: (_, message) => {
+        if (message.type === "log") options.log[message.severity](message.text);
+      },
+      onGap: (worker, why, _, restartedAfterMs) => {
+        this.#gaps++;
+        options.log.error(`the ${worker} thread ${why}; started again after ${restartedAfterMs} ms`);
+      },
+      onRestarted: (worker) => this.#restarted(worker),
+      onRelay: () => undefined,
+      wake: (worker) => {
+        if (worker === "cgroups") raiseEvent(this.#shared.descriptors.cgroupsEvent);
+      },
+    });
+  }
+
+  /** Begins. @throws Error when the directory cannot be written, or a thread fails to start */
+  async start(): Promise<void> {
+    writeManifest(this.#options.directory, firstManifest(this.#options), true);
+    await this.#crew.start(WORKERS);
+  }
+
+  get figures(): Figures {
+    const gauge = (index: number): number => this.#board.gauge(index);
+    return {
+      rows: gauge(Gauge.datasetRows),
+      bytes: gauge(Gauge.datasetBytes),
+      lostRows: gauge(Gauge.datasetLostRows),
+      cgroups: gauge(Gauge.datasetCgroups),
+      missedTicks: gauge(Gauge.missedTicks),
+      gaps: this.#gaps,
+    };
+  }
+
+  /** Ends it. @returns the manifest as it stands on the disk */
+  async stop(): Promise<Manifest> {
+    await this.#crew.stop(STOP_LIMIT_MS);
+    return readManifestFile(this.#options.directory);
+  }
+
+  /** A letter that the dataset's thread had taken and not yet written died with it: the sampler says it all again. */
+  #restarted(worker: WorkerName): void {
+    if (worker === "dataset") this.#crew.post("cgroups", { type: "policy", policy: this.#options.policy });
+  }
+}
+
+function sharedStart(
+  options: RecordingOptions,
+  board: Board,
+): Omit<WorkerStart, "name" | "epoch" | "mailBefore"> {
+  const { policy } = options;
+  const ticksPerSecond = 1000 / policy.cgroups.intervalMs;
+  const usageRows = options.cgroups * ROOM_FACTOR * ticksPerSecond;
+  return {
+    board: board.memory,
+    order: new OrderBoard().memory,
+    memoryRing: ringFor(MEMORY_COLUMNS, ticksPerSecond),
+    processRing: createRing({ columns: PROCESS_COLUMNS, rowsPerSegment: 1, segments: 2 }),
+    usageRing: ringFor(USAGE_COLUMNS, usageRows),
+    detailRing: ringFor(DETAIL_COLUMNS, usageRows / policy.cgroups.statEvery),
+    rescueOrders: new RescueBoard().memory,
+    journalPath: "",
+    datasetDirectory: options.directory,
+    descriptors: openDescriptors(),
+    roots: options.roots,
+    policy,
+    idPrefix: "",
+    units: systemUnits(),
+    auditPath: null,
+  };
+}
+
+function ringFor(columns: readonly Column[], rowsPerSecond: number): SharedRing {
+  // Values and validity bits; the widest type counts for all.
+  const rowBytes = columns.length * 8.125;
+  const rowsMax = Math.floor(SEGMENT_BYTES_MAX / rowBytes);
+  const rowsPerSegment = Math.min(rowsMax, Math.max(ROWS_MIN, Math.ceil(rowsPerSecond * SEGMENT_S)));
+  return createRing({ columns, rowsPerSegment, segments: SEGMENTS });
+}
+
+/** What the sampler waits in; the rest of the guard's descriptors are not there. */
+function openDescriptors(): SharedDescriptors {
+  const absent = -1;
+  return {
+    samplerTimer: absent,
+    cgroupsTimer: Timer.create(true).descriptor,
+    sentinelEvent: absent,
+    processesEvent: absent,
+    cgroupsEvent: createEvent(),
+    actionEvent: absent,
+    rescueEvent: absent,
+    helperInput: absent,
+    helperOutput: absent,
+    kernelLog: absent,
+  };
+}
+
+function firstManifest({ policy, roots, hierarchy, version }: RecordingOptions): Manifest {
+  const anchorWallMs = Date.now();
+  return newManifest({
+    programVersion: version,
+    host: os.hostname(),
+    kernel: os.release(),
+    bootId: bootId(roots.proc),
+    cgroupVersion: hierarchy.version,
+    clock: { name: "CLOCK_MONOTONIC", anchorMonotonicUs: Math.round(monotonicUs()), anchorWallMs },
+    intervalMs: policy.cgroups.intervalMs,
+    statEvery: policy.cgroups.statEvery,
+    patterns: policy.cgroups.watch,
+    startedAt: new Date(anchorWallMs).toISOString(),
+  });
+}
+
+function bootId(procRoot: string): string | null {
+  try {
+    return fs.readFileSync(path.join(procRoot, "sys/kernel/random/boot_id"), "utf8").trim();
+  } catch {
+    return null;
+  }
+}
