@@ -8,17 +8,18 @@ import { DONORS_MAX, type RescueOrder } from "./order.ts";
 /** More receivers than these have no standing order; the guard says so. */
 export const RESCUE_SLOTS = 256;
 
-const HEAD_DOUBLES = 6;
+const HEAD_DOUBLES = 7;
 const DONOR_DOUBLES = 3;
 const SLOT_DOUBLES = HEAD_DOUBLES + DONORS_MAX * DONOR_DOUBLES;
 const SEQUENCES_BYTES = RESCUE_SLOTS * 4;
 
-const Head = { number: 0, free: 1, bearable: 2, lendable: 3, growth: 4, donors: 5 } as const;
+const Head = { number: 0, free: 1, bearable: 2, lendable: 3, growth: 4, donors: 5, limit: 6 } as const;
 
 /** An order without anything to give, its donors allocated once so that reading makes nothing. */
 export function emptyRescueOrder(): RescueOrder {
   return {
     number: 0,
+    limitBytes: 0,
     freeBytes: 0,
     bearableBytes: 0,
     lendableBytes: 0,
@@ -45,6 +46,7 @@ export class RescueBoard {
     const donors = Math.min(order.donors.length, DONORS_MAX);
     Atomics.add(this.#sequences, slot, 1);
     d[at + Head.number] = order.number;
+    d[at + Head.limit] = order.limitBytes;
     d[at + Head.free] = order.freeBytes;
     d[at + Head.bearable] = order.bearableBytes;
     d[at + Head.lendable] = order.lendableBytes;
@@ -77,6 +79,7 @@ export class RescueBoard {
     const d = this.#doubles;
     const at = slot * SLOT_DOUBLES;
     into.number = d[at + Head.number] as number;
+    into.limitBytes = d[at + Head.limit] as number;
     into.freeBytes = d[at + Head.free] as number;
     into.bearableBytes = d[at + Head.bearable] as number;
     into.lendableBytes = d[at + Head.lendable] as number;

@@ -54,11 +54,13 @@ export class Loans {
       donor.limitIs(part.limitAfterBytes, report.timeUs);
       donor.rescueEnded(report.timeUs);
     }
-    if (receiver !== undefined && lease !== null && report.returnedBytes > 0) {
-      receiver.limitIs(report.limitAfterBytes, report.timeUs);
-      receiver.rescueEnded(report.timeUs);
-      // What is lowered beyond what donors were still owed was nobody's.
-      lease.globalBytes = Math.max(0, lease.globalBytes - Math.max(0, report.returnedBytes - donorsBytes));
+    if (receiver !== undefined && lease !== null) {
+      if (report.returnedBytes > 0) {
+        receiver.limitIs(report.limitAfterBytes, report.timeUs);
+        receiver.rescueEnded(report.timeUs);
+      }
+      // What is lowered beyond what donors were still owed was nobody's; what is not lowered is owed to nobody now.
+      lease.globalBytes = Math.max(0, lease.globalBytes + donorsBytes - report.returnedBytes);
     }
     this.sweep();
   }

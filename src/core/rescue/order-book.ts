@@ -85,6 +85,7 @@ export class OrderBook {
 function differs(before: RescueOrder, now: RescueOrder): boolean {
   return (
     before.number !== now.number ||
+    before.limitBytes !== now.limitBytes ||
     bytesDiffer(before.freeBytes, now.freeBytes) ||
     bytesDiffer(before.bearableBytes, now.bearableBytes) ||
     bytesDiffer(before.lendableBytes, now.lendableBytes) ||

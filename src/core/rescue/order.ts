@@ -18,6 +18,8 @@ export interface DonorOrder {
 export interface RescueOrder {
   /** Number of the receiver's cgroup. */
   number: number;
+  /** The receiver's limit that all of this was reckoned from: what it was raised by since is given already. */
+  limitBytes: number;
   /** By step 1: what can be added out of the global limit, without taking from anybody. */
   freeBytes: number;
   /** By step 2: what the whole path above the receiver, and the host, can bear at all. */

@@ -67,6 +67,7 @@ function makeOrders(
     const { freeBytes, bearableBytes } = headroomAbove(receiver, promisedBytes, nowUs, host, terms);
     orders.push({
       number: receiver.number,
+      limitBytes: receiver.limitBytes,
       freeBytes,
       bearableBytes,
       lendableBytes: left.bytes,

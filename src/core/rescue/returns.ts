@@ -1,12 +1,13 @@
 /** When what was lent goes back, and how much of it. */
 import { amountBytes } from "../policy/policy.ts";
-import { floorToPage } from "./amount.ts";
+import { ceilToPage, floorToPage } from "./amount.ts";
 import type { Followed } from "./followed.ts";
 import { usageIsFresh } from "./headroom.ts";
 import type { Lease } from "./lease.ts";
 import type { LeaseReturn } from "./report.ts";
 import type { RescueState } from "./state.ts";
 import { nearLimitBytes, type RescueTerms } from "./terms.ts";
+import { spacingBytes } from "./thresholds.ts";
 
 /** What is asked to go back and not answered within this time is asked for again. */
 const ANSWER_WITHIN_US = 10_000_000;
@@ -45,19 +46,30 @@ function dueOf(state: RescueState, lease: Lease, nowUs: number): LeaseReturn | n
   );
 }
 
-/** What the receiver's limit can go down by at once, a part of the way to the kernel's next word left to it. */
-function roomBytes(receiver: Followed, terms: RescueTerms): number {
-  const apartBytes = nearLimitBytes(terms.rescue, receiver.originalLimitBytes) / 4;
-  return floorToPage(receiver.limitBytes - receiver.usageBytes - apartBytes);
+/**
+ * The lowest limit at which a usage of so much does not make the kernel speak again (thresholds.ts: the one below it may
+ * be a spacing away); not lower than what the limit was without the loan.
+ */
+function lowestLimitBytes(receiver: Followed, lease: Lease, usageBytes: number, terms: RescueTerms): number {
+  const { rescue } = terms;
+  const ownBytes = receiver.limitBytes - lease.totalBytes;
+  if (ownBytes - nearLimitBytes(rescue, ownBytes) >= usageBytes) return ownBytes;
+  const nearBytes = rescue.marginBytes + spacingBytes(usageBytes, rescue.marginBytes);
+  return Math.max(ownBytes, ceilToPage(usageBytes + nearBytes));
 }
 
 function withoutPolicy(state: RescueState, lease: Lease, receiver: Followed): LeaseReturn | null {
-  const room = roomBytes(receiver, state.terms);
   if (!receiver.mayReceive) {
-    const bytes = Math.min(lease.totalBytes, room);
+    // Nobody watches over it any more: only what it uses stays, and a little.
+    const apartBytes = nearLimitBytes(state.terms.rescue, receiver.originalLimitBytes) / 4;
+    const bytes = Math.min(
+      lease.totalBytes,
+      floorToPage(receiver.limitBytes - receiver.usageBytes - apartBytes),
+    );
     if (bytes < Math.min(CRUMB_BYTES, lease.totalBytes)) return null;
     return { number: lease.number, bytes, donors: lease.partsOf(bytes), why: "policy" };
   }
+  const room = receiver.limitBytes - lowestLimitBytes(receiver, lease, receiver.usageBytes, state.terms);
   return backTo(lease, room, "policy", (number) => state.cgroups.get(number)?.mayGive === false);
 }
 
@@ -67,7 +79,8 @@ function whatDonorsNeed(
   receiver: Followed,
   nowUs: number,
 ): LeaseReturn | null {
-  const back = backTo(lease, roomBytes(receiver, state.terms), "donor-needs", (number) => {
+  const room = receiver.limitBytes - lowestLimitBytes(receiver, lease, receiver.usageBytes, state.terms);
+  const back = backTo(lease, room, "donor-needs", (number) => {
     const donor = state.cgroups.get(number);
     return donor !== undefined && donorNeeds(donor, state.terms);
   });
@@ -107,29 +120,20 @@ function backTo(
   return { number: lease.number, bytes: roomBytes - left, donors, why };
 }
 
-/**
- * What the receiver has done without for the policy's time, by the highest it came to in it. All of it when the kernel
- * would then not speak again at that height; else down to where it would not.
- */
+/** What the receiver has done without for the policy's time, by the highest it came to in it, and hysteresis. */
 function whatIsUnneeded(
   state: RescueState,
   lease: Lease,
   receiver: Followed,
   nowUs: number,
 ): LeaseReturn | null {
-  const { rescue } = state.terms;
+  const { terms } = state;
   const waitUs = state.waitUs(receiver);
   const peakBytes = lease.peak.max * PEAK_FACTOR;
   if (nowUs - lease.raisedUs < waitUs || nowUs - lease.peakSinceUs < waitUs || Number.isNaN(peakBytes)) {
     return null;
   }
-  const totalBytes = lease.totalBytes;
-  const afterBytes = receiver.limitBytes - totalBytes;
-  if (afterBytes - nearLimitBytes(rescue, afterBytes) >= peakBytes) {
-    return { number: lease.number, bytes: totalBytes, donors: lease.partsOf(totalBytes), why: "unneeded" };
-  }
-  const roomBytes = floorToPage(receiver.limitBytes - peakBytes - rescue.marginBytes);
-  const bytes = Math.min(totalBytes, roomBytes);
-  if (bytes <= 0 || bytes < Math.min(totalBytes, rescue.addMinBytes)) return null;
+  const bytes = receiver.limitBytes - lowestLimitBytes(receiver, lease, peakBytes, terms);
+  if (bytes <= 0 || bytes < Math.min(lease.totalBytes, terms.rescue.addMinBytes)) return null;
   return { number: lease.number, bytes, donors: lease.partsOf(bytes), why: "unneeded" };
 }

@@ -10,6 +10,8 @@ export interface ShareOut {
   step: 0 | 1 | 2;
   /** What the limit is raised by, whole pages. In step 2 the sum of `reducedBytes`, to the byte. */
   addedBytes: number;
+  /** What of `freeBytes` of the order was deducted for it: in step 2 there may be less than was added. */
+  freeBytes: number;
   /** Why not: the policy lends no more, or nobody has enough to give. Null when something is given. */
   refusal: "cap" | "no-plan" | null;
   /** How many of the donors below give something. */
@@ -24,6 +26,7 @@ export function emptyShareOut(): ShareOut {
   return {
     step: 0,
     addedBytes: 0,
+    freeBytes: 0,
     refusal: "no-plan",
     donors: 0,
     numbers: new Float64Array(DONORS_MAX),
@@ -46,6 +49,7 @@ export function shareOut(
 ): ShareOut {
   into.step = 0;
   into.addedBytes = 0;
+  into.freeBytes = 0;
   into.donors = 0;
   const lendableBytes = atLeastNothing(order.lendableBytes);
   const mostBytes = Math.min(lendableBytes, atLeastNothing(order.bearableBytes));
@@ -60,6 +64,34 @@ export function shareOut(
   else if (togetherBytes >= least) give(order, 2, togetherBytes, into);
   else into.refusal = lendableBytes < least ? "cap" : "no-plan";
   return into;
+}
+
+/**
+ * To be called before {@link shareOut}: an order that was made while a raise was still unknown to the analysis does not
+ * give the same again.
+ * @param limitBytes the receiver's limit as it is
+ */
+export function catchUp(order: RescueOrder, limitBytes: number): void {
+  const aheadBytes = limitBytes - order.limitBytes;
+  if (aheadBytes > 0) deduct(order, aheadBytes);
+}
+
+/**
+ * Puts back into `order` what a share-out took that was not carried out.
+ * @param refused index in `given` of the donor that could not give, which is left out from now on; -1 for none
+ */
+export function undoShareOut(order: RescueOrder, given: ShareOut, refused: number): void {
+  for (let i = 0; i < given.donors; i++) {
+    for (let j = 0; j < order.donors.length; j++) {
+      const donor = order.donors[j] as DonorOrder;
+      if (donor.number !== given.numbers[i]) continue;
+      donor.slackBytes = i === refused ? 0 : donor.slackBytes + (given.reducedBytes[i] as number);
+    }
+  }
+  order.freeBytes += given.freeBytes;
+  order.bearableBytes += given.addedBytes;
+  order.lendableBytes += given.addedBytes;
+  order.limitBytes -= given.addedBytes;
 }
 
 /**
@@ -94,9 +126,16 @@ function give(order: RescueOrder, step: 1 | 2, addedBytes: number, into: ShareOu
   into.addedBytes = addedBytes;
   into.refusal = null;
   if (step === 2) takeFromDonors(order, addedBytes, into);
-  order.freeBytes = Math.max(0, order.freeBytes - addedBytes);
-  order.bearableBytes = Math.max(0, order.bearableBytes - addedBytes);
-  order.lendableBytes = Math.max(0, order.lendableBytes - addedBytes);
+  into.freeBytes = order.freeBytes;
+  deduct(order, into.addedBytes);
+  into.freeBytes -= order.freeBytes;
+}
+
+function deduct(order: RescueOrder, bytes: number): void {
+  order.limitBytes += bytes;
+  order.freeBytes = Math.max(0, order.freeBytes - bytes);
+  order.bearableBytes = Math.max(0, order.bearableBytes - bytes);
+  order.lendableBytes = Math.max(0, order.lendableBytes - bytes);
 }
 
 /**
