@@ -51,6 +51,13 @@ export class TestCgroup {
     return TestCgroup.#make(context, "/sys/fs/cgroup/freezer", 1);
   }
 
+  /** A cgroup of the v1 pids controller, with room for so many processes. */
+  static pids(context: TestContext, processes: number): TestCgroup {
+    const cgroup = TestCgroup.#make(context, "/sys/fs/cgroup/pids", 1);
+    cgroup.write("pids.max", String(processes));
+    return cgroup;
+  }
+
   static #make(context: TestContext, root: string, version: CgroupVersion): TestCgroup {
     const cgroup = new TestCgroup(root, `plimsoll-test-${process.pid}-${++count}`, version);
     cgroup.make();

@@ -34,11 +34,23 @@ export const memoryCgroups: Need = () => {
   return canMakeDirectory(hierarchy.root, "memory cgroups");
 };
 
+/** The memory controller of cgroup v1: pausing, and limits of memory and swap together, are only there. */
+export const cgroupV1: Need = () =>
+  findMemoryHierarchy("/sys/fs/cgroup")?.version === 1
+    ? null
+    : "needs the memory controller of cgroup v1 at /sys/fs/cgroup/memory";
+
 /** The v1 freezer: what it has frozen does not die, not even of SIGKILL, before it is thawed. */
 export const freezer: Need = () =>
   fs.existsSync("/sys/fs/cgroup/freezer")
     ? canMakeDirectory("/sys/fs/cgroup/freezer", "freezer cgroups")
     : "needs the cgroup v1 freezer at /sys/fs/cgroup/freezer: nothing else keeps a process from dying";
+
+/** The v1 pids controller: how many processes there may be. */
+export const pidsCgroups: Need = () =>
+  fs.existsSync("/sys/fs/cgroup/pids")
+    ? canMakeDirectory("/sys/fs/cgroup/pids", "pids cgroups")
+    : "needs the cgroup v1 pids controller at /sys/fs/cgroup/pids: nothing else makes root's fork fail";
 
 export const kernelLog: Need = () => writable("/dev/kmsg", "the kernel log");
 

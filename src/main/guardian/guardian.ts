@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { OutstandingChange } from "../../core/rescue/journal.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { createPipe } from "../../native/pipe.ts";
-import { readJournal } from "../../workers/rescue/journal.ts";
+import { Journal, readJournal } from "../../workers/rescue/journal.ts";
 import { leaveGuardian, type Recovery, recoverLocked } from "./recover.ts";
 import { type GuardianOptions, spawnGuardian, untilListening } from "./spawn.ts";
 import { takeJournalLock } from "./takeover.ts";
@@ -62,6 +62,8 @@ export class GuardianProcess {
         return { refusal: `another guard of this host moves limits: it holds ${options.journalPath}.lock` };
       }
       const recovered = await recoverLocked(options, lock);
+      // Written anew: who waited for an earlier guard does not wait for this one.
+      Journal.open(options.journalPath).close();
       const guardian = new GuardianProcess(options, lock);
       const why = await guardian.#begin();
       if (why === null) return { guardian, recovered };

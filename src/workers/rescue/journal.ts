@@ -16,9 +16,9 @@ const BUFFER_BYTES = 16 * 1024;
 /** The digits and blanks of a line: two times at most `max` or 16 digits, an inode of 15. */
 const LINE_OVERHEAD_BYTES = 96;
 /** A journal that has grown over this is written anew in {@link Journal.tidy}; so long at most is what a guardian reads. */
-const TIDY_BYTES = 128 * 1024;
+const TIDY_BYTES = 32 * 1024;
 /** And over this at once, however much there is to do. */
-const TIDY_AT_ONCE_BYTES = 512 * 1024;
+const TIDY_AT_ONCE_BYTES = 256 * 1024;
 
 const SET = Buffer.from("set ");
 const BLANK = 32;
