@@ -1,6 +1,7 @@
 import { cgroupNumber } from "../../../core/cgroups/number.ts";
 import type { Policy } from "../../../core/policy/policy.ts";
 import { RingWriter } from "../../../core/ring/writer.ts";
+import { Gauge } from "../../../core/shared/board.ts";
 import { findMemoryHierarchy, type MemoryHierarchy } from "../../common/cgroup-path.ts";
 import { monotonicUs } from "../../common/clock.ts";
 import { descriptorLimit } from "../../common/descriptor-limit.ts";
@@ -94,11 +95,18 @@ export class CgroupSampler {
       if (!this.#context.alive()) return;
       if (!this.#takeLetters()) return this.#close();
       if (tick.ticks === 0) continue;
+      if (this.#recording !== null) this.#countMissed(tick.ticks - 1);
       this.#recording?.tick(tick.ticks - 1, tick.latenessUs, tick.wokenUs);
       this.#look(tick.wokenUs);
       if (this.#over) return;
       this.#finish();
     }
+  }
+
+  /** For the dataset's manifest. In a guard the memory sampler's ticks are counted there. */
+  #countMissed(ticks: number): void {
+    const { board } = this.#context;
+    board.setGauge(Gauge.missedTicks, board.gauge(Gauge.missedTicks) + ticks);
   }
 
   /** Begins to know the cgroups: all that are there are looked for at once. */
