@@ -60,6 +60,8 @@ function takeLine(line: string, cgroups: Map<number, DatasetCgroup>): boolean {
     cgroups.set(number, { ...known, goneUs });
     return true;
   }
+  // Numbers are never given twice.
+  if (cgroups.has(number)) return false;
   if (typeof path !== "string" || typeof inode !== "number" || typeof fromUs !== "number") return false;
   cgroups.set(number, { number, path, inode, onlyAncestor: onlyAncestor === true, fromUs, goneUs: null });
   return true;
