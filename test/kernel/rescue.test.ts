@@ -59,7 +59,7 @@ calibration = "${calibration(from)}"
 [rescue]
 cgroups = ["${from.parent.scope}/*"]
 add_min = "4MiB"
-margin = "16MiB"
+${/^margin/m.test(rescue) ? "" : 'margin = "16MiB"'}
 reaction = "50ms"
 donor_margin = "8MiB"
 lend_max = "1000%"
@@ -83,7 +83,8 @@ async function guardOn(
     home,
     args,
   });
-  await guard.logged(/rescues are ready/);
+  const watched = [from.grower, ...from.lenders].map(({ scope }) => `watching ${scope} to its limit`);
+  await waitFor("all to be watched", () => watched.every((line) => guard.stderr.includes(line)));
   return guard;
 }
 

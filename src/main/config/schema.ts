@@ -213,7 +213,8 @@ const rescueShape = {
   pause: patterns,
   global_threshold: scalar(readShare),
   host_reserve: scalar(readAmount),
-  margin: scalar(sizeWithin(64 * KIB, TIB)),
+  // 0: nobody is told before the limit is met; for those that may be paused at it.
+  margin: scalar(sizeWithin(0, TIB)),
   add_min: scalar(sizeWithin(64 * KIB, TIB)),
   add_max: scalar(sizeWithin(64 * KIB, TIB)),
   reaction: scalar(durationWithin(1, MINUTE_MS)),

@@ -100,7 +100,7 @@ export class CgroupAnalysis {
       totalBytes: this.#hostFrame[Mem.totalBytes] as number,
       availableBytes: this.#hostFrame[Mem.availableBytes] as number,
     };
-    const { orders, returns, recommendations, limitations } = plan(this.#state, nowUs, host, this.#state.terms);
+    const { orders, returns, recommendations, limitations } = plan(this.#state, nowUs, host);
     for (const { slot, order } of orders) this.#board.write(slot, order);
     if (orders.length > 0) raiseEvent(this.#context.start.descriptors.rescueEvent);
     if (returns.length > 0) this.#context.send("rescue", { type: "return", returns });

@@ -2,7 +2,14 @@ import os from "node:os";
 import type { RescuePolicy } from "../../core/policy/policy.ts";
 import { amountBytes } from "../../core/rescue/amount.ts";
 import type { DonorReport, RescueOutcome, RescueReport, RescueTrigger } from "../../core/rescue/report.ts";
-import { deductDonors, emptyShareOut, type ShareOut, shareOut } from "../../core/rescue/share.ts";
+import {
+  catchUp,
+  deductDonors,
+  emptyShareOut,
+  type ShareOut,
+  shareOut,
+  undoShareOut,
+} from "../../core/rescue/share.ts";
 import { monotonicUs } from "../common/clock.ts";
 import type { Donor } from "./donor.ts";
 import type { Receiver } from "./receiver.ts";
@@ -56,13 +63,17 @@ export class Rescuer {
     if (!(limitBytes - usageBytes <= nearBytes) || limitBytes === Number.POSITIVE_INFINITY) return null;
     const wantedBytes = Math.max(this.#amount(slot, receiver, wokenUs), usageBytes + nearBytes - limitBytes);
     const share = this.#share;
+    catchUp(slot.order, limitBytes);
     let refusal: Refusal | null = null;
     for (let tries = slot.order.donors.length; tries >= 0; tries--) {
       shareOut(slot.order, wantedBytes, addMinBytes, share);
       if (share.step === 0 || !this.#means.mayWrite()) break;
       refusal = this.#give(receiver, limitBytes, share);
+      if (refusal === null) break;
+      const refused = this.#refusedDonor(refusal, share);
+      undoShareOut(slot.order, share, refused);
       // Only a donor can be left out; it is, and the others are asked for what is wanted.
-      if (refusal === null || share.donors === 0) break;
+      if (refused < 0) break;
     }
     const raisedUs = monotonicUs();
     const outcome = this.#outcome(share, refusal);
@@ -91,11 +102,20 @@ export class Rescuer {
     transaction.begin();
     for (let i = 0; i < share.donors; i++) {
       const donor = receivers.donor(share.numbers[i] as number);
-      const code = donor === null ? "ENOENT" : this.#take(donor, share, i);
-      if (code !== null) return { path: donor?.limit.path ?? "a donor", code };
+      const code = donor === null ? "gone" : this.#take(donor, share, i);
+      if (code !== null) return { path: donor?.limit.path ?? `donor ${i}`, code };
     }
     receiver.change(transaction, limitBytes, limitBytes + share.addedBytes);
     return transaction.commit();
+  }
+
+  /** @returns the donor's place in what was shared out; -1 when it was not a donor that refused */
+  #refusedDonor({ path }: Refusal, share: ShareOut): number {
+    for (let i = 0; i < share.donors; i++) {
+      const donor = this.#means.receivers.donor(share.numbers[i] as number);
+      if (path === (donor?.limit.path ?? `donor ${i}`)) return i;
+    }
+    return -1;
   }
 
   /** The order is a moment old: what the donor uses now is looked at again. @returns why it cannot give */

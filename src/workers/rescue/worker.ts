@@ -16,11 +16,15 @@ import type { Notice, Receiver } from "./receiver.ts";
 import { ReceiverV1 } from "./receiver-v1.ts";
 import { Receivers, type Slot } from "./receivers.ts";
 import { Rescuer } from "./rescuer.ts";
+import { rehearse } from "./rehearsal.ts";
 import { returnLease } from "./returns.ts";
 import { Transaction } from "./transaction.ts";
 
 /** While a cgroup could be standing at its limit, the thread looks so often whether one does: no notice is trusted alone. */
 const WAITING_LOOK_MS = 500;
+
+/** How often nothing is waited for before anything is, so that waiting is compiled. */
+const WARM_UP_TURNS = 300;
 
 /** Of a cgroup, the files that hold its limit. */
 const LIMIT_FILES: ReadonlySet<string> = new Set(["memory.limit_in_bytes", "memory.max"]);
@@ -46,6 +50,7 @@ class RescueThread {
     const hierarchy = findMemoryHierarchy(start.roots.cgroup);
     if (hierarchy === null)
       throw new Error("expected a cgroup hierarchy with the memory controller, found none");
+    rehearse(start.journalPath, hierarchy.version, start.policy.rescue);
     this.#context = context;
     this.#root = hierarchy.root;
     this.#policy = start.policy;
@@ -73,6 +78,10 @@ class RescueThread {
   }
 
   run(): void {
+    for (let turn = 0; turn < WARM_UP_TURNS; turn++) {
+      this.#notices.wait(0);
+      this.#notices.each((slot, notice) => this.#noticed(slot, notice, monotonicUs()));
+    }
     this.#tellOutstanding();
     this.#context.ready();
     for (;;) {
