@@ -158,7 +158,7 @@ describe("each kind of wrong value, with line, key, expected and found", () => {
     ],
     ["rescue.global_threshold = '0%'", '1: rescue.global_threshold: expected a share above 0%, found "0%"'],
     ["rescue.host_reserve = '1KiB'", `1: rescue.host_reserve: expected ${AMOUNT}, found "1KiB"`],
-    ["rescue.margin = '4KiB'", '1: rescue.margin: expected a size from 64KiB to 1TiB, found "4KiB"'],
+    ["rescue.margin = '2TiB'", '1: rescue.margin: expected a size from 0B to 1TiB, found "2TiB"'],
     ["rescue.add_max = '2TiB'", '1: rescue.add_max: expected a size from 64KiB to 1TiB, found "2TiB"'],
     ["rescue.reaction = '2m'", '1: rescue.reaction: expected a duration from 1ms to 1m, found "2m"'],
     [

@@ -227,7 +227,10 @@ describe("described", () => {
     expect(text).toMatch(/^rescue {6}may be given memory: \/app\/\* \(now 2: \/app\/web, \/app\/db\)$/m);
     expect(text).toMatch(/^donors {6}may lend it: \/batch, \/b\? \(now 1: \/batch\)$/m);
     expect(text).toMatch(/^pause {7}nobody: /m);
-    expect(text).toMatch(/^begins {6}32\.0 MiB below a limit/m);
+    expect(text).toMatch(/^begins {6}32\.0 MiB below a limit \(nearer to a small one\), or when the kernel/m);
+    expect(lines(`${RESCUE}margin = 0`)).toMatch(
+      /^begins {6}at the limit, when the kernel says that it is met$/m,
+    );
     expect(text).toMatch(
       /^adds {8}what lasts 100ms at the present growth: 8\.00 MiB to 1\.00 GiB an event$/m,
     );

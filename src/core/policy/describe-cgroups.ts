@@ -43,10 +43,7 @@ function describeRescue(policy: Policy, host: HostFacts | null): Line[] {
     ["rescue", `may be given memory: ${named(rescue.cgroups, policy, host)}`],
     ["donors", `may lend it: ${named(rescue.donors, policy, host)}`],
     ["pause", describePause(policy, host)],
-    [
-      "begins",
-      `${formatBytes(rescue.marginBytes)} below a limit (nearer to a small one), or when the kernel says that it is met`,
-    ],
+    ["begins", `${describeMargin(rescue.marginBytes)}when the kernel says that it is met`],
     ["adds", `what lasts ${formatDuration(rescue.reactionMs)} at the present growth: ${adds} an event`],
     ["step 1", `from nobody, ${describeHeadroom(policy)}`],
     [
@@ -62,6 +59,12 @@ function describeRescue(policy: Policy, host: HostFacts | null): Line[] {
       `when it was not needed for ${formatDuration(rescue.returnAfterMs)}, or a donor needs it; all of it when the guard ends, however it ends`,
     ],
   ];
+}
+
+function describeMargin(marginBytes: number): string {
+  return marginBytes === 0
+    ? "at the limit, "
+    : `${formatBytes(marginBytes)} below a limit (nearer to a small one), or `;
 }
 
 function describeHeadroom({ rescue }: Policy): string {
