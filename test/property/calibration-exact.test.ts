@@ -2,7 +2,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type CountedUsage, mergeCounted, UsageCounter } from "../../src/core/calibration/counts.ts";
-import { growthOf, mergeMoments, type Moments, MomentsCounter } from "../../src/core/calibration/moments.ts";
+import {
+  growthOf,
+  mergeMoments,
+  type Moments,
+  MomentsCounter,
+  NO_MOMENTS,
+} from "../../src/core/calibration/moments.ts";
 import { mergeRangeCounts, RangeCounter, type Ranges } from "../../src/core/calibration/ranges.ts";
 import { RankSearch } from "../../src/core/calibration/search.ts";
 import { type CgroupStatistics, summarize, wantedRanks } from "../../src/core/calibration/summary.ts";
@@ -60,18 +66,22 @@ function countRanges(
     });
 }
 
+/** Of each group, merged over the parts and, as its lives, over the numbers that bear the path. */
 function momentsOf(
   batches: readonly ReturnType<typeof usageColumns>[],
   groups: number,
   groupOf: Int32Array,
 ): Moments[] {
-  return batches
-    .map((batch) => {
-      const counter = new MomentsCounter(groups);
-      counter.add(batch, groupOf);
-      return counter.finish(0);
-    })
-    .reduce((a, b) => a.map((each, i) => mergeMoments(each, b[i] as Moments)));
+  const merged = Array.from({ length: groups }, () => NO_MOMENTS);
+  for (const batch of batches) {
+    const counter = new MomentsCounter(groupOf.length);
+    counter.add(batch, groupOf);
+    for (const [number, moments] of counter.finish(0)) {
+      const group = groupOf[number] as number;
+      merged[group] = mergeMoments(merged[group] as Moments, moments);
+    }
+  }
+  return merged;
 }
 
 function statisticsOf(counted: CountedUsage, search: RankSearch, moments: Moments[]): Computed["statistics"] {

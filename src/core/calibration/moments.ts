@@ -47,7 +47,7 @@ export function growthOf({ products, timeSquares, firstTimeS, lastTimeS }: Momen
   return lastTimeS > firstTimeS ? products / timeSquares : null;
 }
 
-/** Sums over samples, by the first time that is met, so that the sums stay small. */
+/** Sums of one dataset's samples, a cgroup each by its number; times from the first that is met, so that they stay small. */
 export class MomentsCounter {
   readonly #samples: Float64Array;
   readonly #time: Float64Array;
@@ -58,52 +58,59 @@ export class MomentsCounter {
   readonly #last: Float64Array;
   #originUs = Number.NaN;
 
-  constructor(groups: number) {
-    this.#samples = new Float64Array(groups);
-    this.#time = new Float64Array(groups);
-    this.#bytes = new Float64Array(groups);
-    this.#timeSquares = new Float64Array(groups);
-    this.#products = new Float64Array(groups);
-    this.#first = new Float64Array(groups).fill(Number.POSITIVE_INFINITY);
-    this.#last = new Float64Array(groups).fill(Number.NEGATIVE_INFINITY);
+  /** @param numbers one more than the highest number of a cgroup */
+  constructor(numbers: number) {
+    this.#samples = new Float64Array(numbers);
+    this.#time = new Float64Array(numbers);
+    this.#bytes = new Float64Array(numbers);
+    this.#timeSquares = new Float64Array(numbers);
+    this.#products = new Float64Array(numbers);
+    this.#first = new Float64Array(numbers).fill(Number.POSITIVE_INFINITY);
+    this.#last = new Float64Array(numbers).fill(Number.NEGATIVE_INFINITY);
   }
 
   /** A sample without time is left out. */
   add(batch: UsageColumns, groupOf: GroupOf): void {
     for (let row = 0; row < batch.rows; row++) {
-      const group = groupAt(batch, row, groupOf);
+      if (groupAt(batch, row, groupOf) < 0) continue;
+      const number = batch.cgroups[row] as number;
       const bytes = valueOf(batch.usage, row);
       const us = valueOf(batch.time, row);
-      if (group < 0 || Number.isNaN(bytes) || Number.isNaN(us)) continue;
+      if (Number.isNaN(bytes) || Number.isNaN(us)) continue;
       if (Number.isNaN(this.#originUs)) this.#originUs = us;
       const time = (us - this.#originUs) / 1e6;
-      increase(this.#samples, group, 1);
-      increase(this.#time, group, time);
-      increase(this.#bytes, group, bytes);
-      increase(this.#timeSquares, group, time * time);
-      increase(this.#products, group, time * bytes);
-      if (time < (this.#first[group] as number)) this.#first[group] = time;
-      if (time > (this.#last[group] as number)) this.#last[group] = time;
+      increase(this.#samples, number, 1);
+      increase(this.#time, number, time);
+      increase(this.#bytes, number, bytes);
+      increase(this.#timeSquares, number, time * time);
+      increase(this.#products, number, time * bytes);
+      if (time < (this.#first[number] as number)) this.#first[number] = time;
+      if (time > (this.#last[number] as number)) this.#last[number] = time;
     }
   }
 
-  /** @param offsetS is added to all times: of a dataset, from its clock to the wall's */
-  finish(offsetS: number): Moments[] {
+  /**
+   * By number; of cgroups without samples there is nothing.
+   * @param offsetS is added to all times: from the dataset's clock to the wall's
+   */
+  finish(offsetS: number): Map<number, Moments> {
     const originS = this.#originUs / 1e6 + offsetS;
-    return Array.from(this.#samples, (samples, group) => {
-      if (samples === 0) return NO_MOMENTS;
-      const time = this.#time[group] as number;
-      const bytes = this.#bytes[group] as number;
-      return {
+    const moments = new Map<number, Moments>();
+    this.#samples.forEach((samples, number) => {
+      if (samples === 0) return;
+      const time = this.#time[number] as number;
+      const bytes = this.#bytes[number] as number;
+      moments.set(number, {
         samples,
         meanTimeS: originS + time / samples,
         meanBytes: bytes / samples,
-        timeSquares: (this.#timeSquares[group] as number) - (time * time) / samples,
-        products: (this.#products[group] as number) - (time * bytes) / samples,
-        firstTimeS: originS + (this.#first[group] as number),
-        lastTimeS: originS + (this.#last[group] as number),
-      };
+        timeSquares: (this.#timeSquares[number] as number) - (time * time) / samples,
+        products: (this.#products[number] as number) - (time * bytes) / samples,
+        firstTimeS: originS + (this.#first[number] as number),
+        lastTimeS: originS + (this.#last[number] as number),
+      });
     });
+    return moments;
   }
 }
 

@@ -17,8 +17,13 @@ export function unitOf(path: string): SystemdUnit | null {
   // What would be taken for a file of the kernel's has a "_" before it.
   const name = (components.pop() ?? "").replace(/^_/, "");
   if (!UNIT_NAME.test(name) || name.length > 255) return null;
-  const manager = components.map((component) => USER_MANAGER.exec(component)).find((match) => match !== null);
-  return { name, uid: manager === undefined ? null : Number(manager?.[1]) };
+  // Above a unit are slices alone and, of a user's, the manager: else it is of a system within this one.
+  const others = components.filter((component) => component !== "" && !component.endsWith(".slice"));
+  if (others.length > 1) return null;
+  const [other] = others;
+  if (other === undefined) return { name, uid: null };
+  const manager = USER_MANAGER.exec(other);
+  return manager === null ? null : { name, uid: Number(manager[1]) };
 }
 
 export const DROP_IN_FILE = "50-plimsoll.conf";
@@ -30,10 +35,10 @@ export function dropInPath({ name, uid }: SystemdUnit): string {
 
 /** A drop-in (systemd.resource-control(5)); sizes in bytes, which is exact. */
 export function dropInText(unit: SystemdUnit, advice: LimitAdvice, version: string): string {
-  const section = `${unit.name.slice(unit.name.lastIndexOf(".") + 1)}`;
+  const kind = unit.name.slice(unit.name.lastIndexOf(".") + 1);
   return [
     `# Written by plimsoll ${version} recommend, for ${unit.name}: ${advice.why}.`,
-    `[${section.charAt(0).toUpperCase()}${section.slice(1)}]`,
+    `[${kind.charAt(0).toUpperCase()}${kind.slice(1)}]`,
     `MemoryLow=${advice.lowBytes}`,
     `MemoryHigh=${advice.highBytes}`,
     `MemoryMax=${advice.maxBytes}`,

@@ -3,8 +3,11 @@ import { Command, CommanderError } from "commander";
 // First of all, and on this thread: workers that load it before the main thread does take the process down at their end.
 import "../../native/libc.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
+import { calibrateCommand } from "./calibrate-command.ts";
 import { checkCommand } from "./check-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
+import { exportCommand } from "./export-command.ts";
+import { recommendCommand } from "./recommend-command.ts";
 import { recordCommand } from "./record-command.ts";
 import { runCommand } from "./run-command.ts";
 import { statusCommand } from "./status-command.ts";
@@ -16,6 +19,7 @@ Examples:
   plimsoll check my.toml        what a policy means, and what is wrong with it
   plimsoll doctor               what this host lets the guard do
   plimsoll status               what the running guard sees
+  plimsoll calibrate DATASET    what each cgroup used while it was recorded
 
 Exit codes: 0 done, 1 fault, 2 usage, 3 bad policy, 4 unsupported host, 5 not permitted.`;
 
@@ -29,6 +33,7 @@ function program(): Command {
     .showHelpAfterError("(--help says what there is)");
   for (const command of [runCommand(), recordCommand(), checkCommand(), doctorCommand(), statusCommand()])
     plimsoll.addCommand(command);
+  for (const command of [calibrateCommand(), exportCommand(), recommendCommand()]) plimsoll.addCommand(command);
   return plimsoll;
 }
 
