@@ -146,3 +146,12 @@ export function formatManifest(manifest: Manifest): string {
 export function wallMsOf({ clock }: Manifest, timeUs: number): number {
   return clock.anchorWallMs + (timeUs - clock.anchorMonotonicUs) / 1000;
 }
+
+/** How many rows a dataset's tables have, by its manifest; of one that is not complete, what is said so far. */
+export function rowsSaid({ segments }: Manifest): Readonly<Record<TableName, number>> {
+  const rows: Record<TableName, number> = { usage: 0, detail: 0, host: 0 };
+  for (const table of TABLE_NAMES) {
+    for (const segment of segments) if (segment.table === table) rows[table] += segment.rows;
+  }
+  return rows;
+}

@@ -1,4 +1,5 @@
-import type { Manifest } from "../../core/dataset/manifest.ts";
+import { type Manifest, rowsSaid } from "../../core/dataset/manifest.ts";
+import type { TableName } from "../../core/dataset/tables.ts";
 import { formatBytes, formatDuration } from "../../core/units.ts";
 
 /** A recording's figures of the moment. */
@@ -78,7 +79,7 @@ export interface Summary {
   readonly complete: boolean;
   readonly startedAt: string;
   readonly endedAt: string | null;
-  readonly rows: Readonly<Record<string, number>>;
+  readonly rows: Readonly<Record<TableName, number>>;
   readonly cgroups: number;
   readonly missedTicks: number;
   readonly lostRows: number;
@@ -89,10 +90,8 @@ export interface Summary {
 }
 
 export function summaryOf(directory: string, manifest: Manifest, cgroups: number, gaps: number): Summary {
-  const rows: Record<string, number> = { usage: 0, detail: 0, host: 0 };
-  for (const segment of manifest.segments) rows[segment.table] = (rows[segment.table] ?? 0) + segment.rows;
+  const rows = rowsSaid(manifest);
   const bytes = manifest.segments.reduce((sum, segment) => sum + segment.bytes, 0);
-  const usage = rows["usage"] as number;
   return {
     directory,
     complete: manifest.complete,
@@ -103,7 +102,7 @@ export function summaryOf(directory: string, manifest: Manifest, cgroups: number
     missedTicks: manifest.missedTicks,
     lostRows: Object.values(manifest.lostRows).reduce((sum, lost) => sum + lost, 0),
     bytes,
-    bytesPerSample: usage === 0 ? null : Math.round((bytes / usage) * 10) / 10,
+    bytesPerSample: rows.usage === 0 ? null : Math.round((bytes / rows.usage) * 10) / 10,
     threadsRestarted: gaps,
   };
 }
@@ -114,7 +113,7 @@ export function summaryText(summary: Summary): string {
   const { missedTicks, lostRows, threadsRestarted } = summary;
   return `${[
     `recorded ${tookMs === null ? "an incomplete dataset" : formatDuration(Math.round(tookMs))} in ${directory}`,
-    `  ${whole(rows["usage"] ?? 0)} samples of usage, ${whole(rows["detail"] ?? 0)} of details, ${whole(rows["host"] ?? 0)} of the host; ${whole(cgroups)} cgroups`,
+    `  ${whole(rows.usage)} samples of usage, ${whole(rows.detail)} of details, ${whole(rows.host)} of the host; ${whole(cgroups)} cgroups`,
     `  missed ticks ${whole(missedTicks)}, lost rows ${whole(lostRows)}, threads restarted ${threadsRestarted}`,
     `  ${formatBytes(bytes)}${bytesPerSample === null ? "" : `, ${bytesPerSample} bytes per sample of usage`}`,
   ].join("\n")}\n`;

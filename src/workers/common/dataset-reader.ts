@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { CGROUPS_FILE, type DatasetCgroup, parseCgroupLines } from "../../core/dataset/cgroup-lines.ts";
 import { MANIFEST_FILE, type Manifest, parseManifest } from "../../core/dataset/manifest.ts";
-import { parseSegmentFile, TABLE_NAMES, type TableName } from "../../core/dataset/tables.ts";
+import { parseSegmentFile, type TableName } from "../../core/dataset/tables.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { type Batch, segmentBatches } from "./segment-reader.ts";
 
@@ -98,13 +98,4 @@ function readCgroups(directory: string, losses: Loss[]): ReadonlyMap<number, Dat
   const { cgroups, bad } = parseCgroupLines(bytes);
   for (const each of bad) losses.push({ file: CGROUPS_FILE, ...each });
   return cgroups;
-}
-
-/** How many rows a dataset's tables have, by its manifest; of one that is not complete, what is said so far. */
-export function rowsSaid({ segments }: Manifest): Readonly<Record<TableName, number>> {
-  const rows: Record<TableName, number> = { usage: 0, detail: 0, host: 0 };
-  for (const table of TABLE_NAMES) {
-    for (const segment of segments) if (segment.table === table) rows[table] += segment.rows;
-  }
-  return rows;
 }
