@@ -56,7 +56,7 @@ export function shareOut(
   const aloneBytes = Math.min(mostBytes, atLeastNothing(order.freeBytes));
   const togetherBytes = Math.min(mostBytes, slackBytes(order));
   const least = Math.max(PAGE_BYTES, ceilToPage(addMinBytes));
-  const wanted = Math.max(least, ceilToPage(wantedBytes));
+  const wanted = wantedBytes > least ? ceilToPage(wantedBytes) : least;
 
   if (wanted <= aloneBytes) give(order, 1, wanted, into);
   else if (wanted <= togetherBytes) give(order, 2, wanted, into);
