@@ -24,7 +24,8 @@ export interface Changes {
 
 /**
  * Who is followed: the cgroups that match, and as their ancestors those that they lie in, whose limits hold for them
- * too. The root has no limit and is not followed.
+ * too. The root has no limit and is not followed. Who was followed as an ancestor stays so when the last that matched is
+ * gone: the next may come at once, and what is known of the ancestor is not to be learned anew each time.
  */
 export class Following implements TreeListener {
   readonly #hooks: FollowingHooks;
@@ -88,7 +89,10 @@ export class Following implements TreeListener {
         if (node.fast) above.fastBelow++;
       }
     }
-    for (const node of nodes) this.#refresh(node);
+    for (const node of nodes) {
+      if (this.#isWanted(node)) this.#refresh(node);
+      else this.#unfollow(node);
+    }
     this.#tidy();
   }
 
@@ -137,11 +141,13 @@ export class Following implements TreeListener {
     }
   }
 
-  /** Follows the node or lets go of it, as it now deserves. */
+  #isWanted(node: CgroupNode): boolean {
+    return node.path !== "" && (node.matches || node.matchesBelow > 0);
+  }
+
+  /** Follows the node if it now deserves it, and at the right rate. */
   #refresh(node: CgroupNode): void {
-    const wanted = node.path !== "" && (node.matches || node.matchesBelow > 0);
-    if (!wanted) return this.#unfollow(node);
-    if (node.followed === null) this.#follow(node);
+    if (node.followed === null && this.#isWanted(node)) this.#follow(node);
     const cgroup = node.followed;
     if (cgroup === null) return;
     cgroup.onlyAncestor = !node.matches;

@@ -4,8 +4,8 @@ import { MEMORY_COLUMNS, Mem } from "../../../core/samples.ts";
 import { monotonicUs } from "../../common/clock.ts";
 import { HostMemoryReader } from "../memory/host-reader.ts";
 
-/** A segment that has rows is sealed before they are so old: the dataset's writer takes sealed ones only. */
-const SEAL_US = 400_000;
+/** A segment is sealed before its rows are 400 ms old, if no tick is late: the dataset's writer takes sealed ones only. */
+const SEAL_US = 350_000;
 
 /** Seals a ring's open segment in time. */
 class TimelySeal {
