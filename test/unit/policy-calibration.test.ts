@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ExitCode } from "../../src/core/fault.ts";
 import { PolicyFault } from "../../src/core/policy/problem.ts";
+import { calibrationJson } from "../../src/main/batch/calibration-form.ts";
 import { checkPolicy, loadPolicy } from "../../src/main/config/load-policy.ts";
 import { parseCalibration, readCalibration } from "../../src/main/config/read-calibration.ts";
 
@@ -42,6 +43,34 @@ describe("a calibration as plimsoll calibrate writes it", () => {
     const entry = { minBytes: 4096, maxBytes: 12288, medianBytes: 6144.5 };
     expect(read).toEqual({ ok: true, calibration: { "/a": entry, "/": entry } });
     expect(parseCalibration("{}", "f")).toEqual({ ok: true, calibration: {} });
+  });
+
+  test("comes back from what calibrate makes of its statistics, short and full", () => {
+    const limits = { limitBytes: null, timeAtLimitS: null, limitHits: null, peakBytes: null };
+    const full = {
+      p90Bytes: 9,
+      p95Bytes: 9,
+      p99Bytes: 9,
+      meanBytes: 5.25,
+      growthBytesPerSecond: null,
+      firstTimeS: 0,
+      lastTimeS: 1,
+      limits,
+      inodes: [7],
+    };
+    const figures = {
+      path: "/app",
+      samples: 4,
+      absentSamples: 0,
+      minBytes: 1,
+      maxBytes: 9,
+      medianBytes: 5.5,
+    };
+    for (const each of [null, full]) {
+      const text = calibrationJson([{ dataset: null, statistics: [{ ...figures, full: each }] }]);
+      const calibration = { "/app": { minBytes: 1, maxBytes: 9, medianBytes: 5.5 } };
+      expect(parseCalibration(text, "f")).toEqual({ ok: true, calibration });
+    }
   });
 
   test("comes back from any figures and any names of cgroups", () => {
@@ -107,6 +136,14 @@ describe("what is none", () => {
     expect(mistakes(text)).toEqual([expected]);
   });
 
+  test("calibrations apart, as calibrate --each writes them", () => {
+    for (const dataset of ["/data/night", "night"]) {
+      expect(mistakes(JSON.stringify({ [dataset]: { "/a": GOOD } }))).toEqual([
+        `expected one calibration over all datasets, found one of each, such as of "${dataset}" in /c.json`,
+      ]);
+    }
+  });
+
   test("all that is wrong is told at once, up to ten", () => {
     expect(mistakes('{"a": 1, "/b": {}, "/c": 3}')).toHaveLength(5);
     const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`/${i}`, i]));
@@ -128,7 +165,7 @@ describe("what is none", () => {
         {
           expected: "a calibration (JSON)",
           found: `no such file: ${join(directory, "none")}`,
-          advice: "plimsoll calibrate DATASET > FILE writes one",
+          advice: "plimsoll calibrate --out FILE DATASET writes one",
         },
       ],
     });

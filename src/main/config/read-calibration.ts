@@ -20,9 +20,9 @@ const CALIBRATION: TextKind = {
   expected: "a calibration (JSON)",
   what: "the calibration",
   bytesMax: CALIBRATION_BYTES_MAX,
-  absent: "plimsoll calibrate DATASET > FILE writes one",
+  absent: "plimsoll calibrate --out FILE DATASET writes one",
 };
-const REWRITE = "write it anew: plimsoll calibrate DATASET > FILE";
+const REWRITE = "write it anew: plimsoll calibrate --out FILE DATASET";
 
 /** Keys of the file, and where they go. Others are passed over: `calibrate --full` writes more. */
 const KEYS = [
@@ -81,6 +81,10 @@ function entryOf(
   value: unknown,
   refuse: (expected: string, found: string) => void,
 ): CgroupCalibration | null {
+  if (isObject(value) && Object.keys(value).some((key) => key.startsWith("/"))) {
+    refuse("one calibration over all datasets", `one of each, such as of ${describeValue(cgroup)}`);
+    return null;
+  }
   if (!cgroup.startsWith("/")) {
     refuse('cgroups by their paths, such as "/machine/build"', describeValue(cgroup));
     return null;
