@@ -40,7 +40,7 @@ export function runCommand(): Command {
     .option("--config <file>", "policy file (TOML); what it does not say is as in the profile")
     .option("--profile <name>", "ready policy underneath the file")
     .option("--scope <cgroup>", '"host", or a memory cgroup\'s path such as /machine/build')
-    .option("--dry-run", "decide and record, but signal nobody")
+    .option("--dry-run", "decide and record, but signal nobody and move no limit")
     .option("--duration <time>", 'stop after this time, such as "5s" or "2h"')
     .option("--log-json", "log as JSON lines")
     .addHelpText("after", EXAMPLES)

@@ -161,6 +161,17 @@ export class Guard {
     this.#crew.postToAll({ type: "policy", policy });
     this.#record({ event: "policy-reloaded", policy: policy.source });
     log.info(`guarding by the new policy ${policy.source}`);
+    void this.#startMissing();
+  }
+
+  /** A new policy may ask for workers that the old one did not. */
+  async #startMissing(): Promise<void> {
+    this.#keeper ??= await this.#keepRescues();
+    for (const name of this.#workers()) {
+      if (this.#crew.names.includes(name)) continue;
+      this.#crew.add(name);
+      this.#restarted(name, []);
+    }
   }
 
   /** Stops: nothing is begun any more, what is under way goes on record. */

@@ -2,14 +2,25 @@ import fs from "node:fs";
 import { parentPort } from "node:worker_threads";
 import { type AuditLine, decisionLine, levelLine } from "../../core/audit/line.ts";
 import { decisionSentence, levelSentence } from "../../core/audit/sentence.ts";
+import {
+  recommendationLine,
+  recommendationSentence,
+  rescueLine,
+  rescueSentence,
+  returnLine,
+} from "../../core/audit/rescue.ts";
 import type { Decision } from "../../core/memory/decision.ts";
 import type { ActionReport, GuardEvent, Message, ProcessIdentity } from "../../core/messages.ts";
+import type { RescueReport } from "../../core/rescue/report.ts";
 import { KernelLog, Priority } from "../../native/kernel-log.ts";
 import { BEAT_MS, WorkerContext } from "../common/worker.ts";
 import { AuditLog } from "./audit-log.ts";
 
 /** Who processes are is remembered for so many of them. */
 const KNOWN_IDENTITIES = 4096;
+
+/** Rescues of one cgroup are said aloud at most so often. */
+const RESCUE_QUIET_MS = 10_000;
 
 const PRIORITY_OF_VERDICT = {
   end: Priority.critical,
@@ -26,6 +37,8 @@ class Recorder {
   readonly #identities = new Map<string, ProcessIdentity>();
   /** Decisions whose end has not been heard of. */
   readonly #open = new Map<string, { decision: Decision; wallMs: number }>();
+  /** When a rescue of a cgroup was last said aloud. */
+  readonly #rescuesSaidMs = new Map<string, number>();
   #waitingWhy: string | null = null;
 
   constructor(context: WorkerContext) {
@@ -73,6 +86,18 @@ class Recorder {
       case "event":
         this.#takeEvent(message.event);
         return true;
+      case "rescue":
+        this.#write(rescueLine(message.report));
+        this.#sayRescue(message.report);
+        return true;
+      case "returned":
+        this.#write(returnLine(message.report));
+        return true;
+      case "recommendation": {
+        this.#write(recommendationLine(message.recommendation, Date.now()));
+        this.#say("warn", Priority.notice, recommendationSentence(message.recommendation));
+        return true;
+      }
       case "policy":
         return true;
       case "stop":
@@ -123,6 +148,14 @@ class Recorder {
     if (event.event === "started")
       this.#kernel(Priority.notice, `guarding ${event.scope}, policy ${event.policy}`);
     if (event.event === "stopped") this.#kernel(Priority.notice, `stopped: ${event.reason}`);
+  }
+
+  /** Of rescues that follow each other closely the first is said; all are in the audit log. The kernel takes few lines. */
+  #sayRescue(report: RescueReport): void {
+    const sinceMs = report.wallMs - (this.#rescuesSaidMs.get(report.path) ?? 0);
+    if (report.outcome === "raised" && sinceMs < RESCUE_QUIET_MS) return;
+    this.#rescuesSaidMs.set(report.path, report.wallMs);
+    this.#say(report.outcome === "raised" ? "info" : "warn", Priority.notice, rescueSentence(report));
   }
 
   readonly #identityOf = (pid: number, startTicks: number): ProcessIdentity | null => {

@@ -4,13 +4,13 @@ import path from "node:path";
 import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
 import { isUnderOom } from "../../core/parse/oom-control.ts";
 import type { RescueTrigger } from "../../core/rescue/report.ts";
-import { spacingBytes } from "../../core/rescue/thresholds.ts";
+import { marginWithin, spacingBytes } from "../../core/rescue/thresholds.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { clearEvent, createEvent } from "../../native/event.ts";
 import { PollEvent } from "../../native/poll.ts";
 import { HeldFile } from "../common/held-file.ts";
 import { LimitFile } from "./limit-file.ts";
-import { type Notice, type Receiver, UsageFile } from "./receiver.ts";
+import { CacheFile, type Notice, type Receiver, UsageFile } from "./receiver.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Every processor may hold back a batch of 64 charged pages (MEMCG_CHARGE_BATCH): so far below its limit it dies. */
@@ -26,7 +26,9 @@ export class ReceiverV1 implements Receiver {
   readonly notices: readonly Notice[];
   lastRaiseUs = Number.NEGATIVE_INFINITY;
   lastAddedBytes = 0;
+  lastUsageBytes = 0;
   readonly #usage: UsageFile;
+  readonly #cache: CacheFile;
   readonly #limit: LimitFile;
   /** Memory and swap together; the kernel refuses a memory limit above it. Null without swap accounting. */
   readonly #memorySwap: LimitFile | null;
@@ -39,6 +41,7 @@ export class ReceiverV1 implements Receiver {
     this.identity = identity;
     this.directory = directory;
     this.#usage = new UsageFile(directory, "memory.usage_in_bytes");
+    this.#cache = new CacheFile(directory, "total_");
     this.#limit = new LimitFile(path.join(directory, "memory.limit_in_bytes"), 1);
     const memorySwap = path.join(directory, "memory.memsw.limit_in_bytes");
     this.#memorySwap = fs.existsSync(memorySwap) ? new LimitFile(memorySwap, 1) : null;
@@ -64,6 +67,10 @@ export class ReceiverV1 implements Receiver {
     return this.#usage.bytes();
   }
 
+  reclaimableBytes(limitBytes: number): number {
+    return this.#cache.reclaimableBytes(limitBytes);
+  }
+
   limitBytes(): number {
     return this.#limit.read();
   }
@@ -78,8 +85,9 @@ export class ReceiverV1 implements Receiver {
   }
 
   /** The next threshold may be one spacing further on: who waits for it must not have met the limit by then. */
-  nearBytes(usageBytes: number, marginBytes: number): number {
-    return marginBytes + spacingBytes(usageBytes, marginBytes) + BATCH_BYTES;
+  nearBytes(usageBytes: number, limitBytes: number, marginBytes: number): number {
+    const margin = marginWithin(limitBytes, marginBytes);
+    return margin + spacingBytes(usageBytes, margin) + BATCH_BYTES;
   }
 
   change(transaction: Transaction, fromBytes: number, toBytes: number): void {
@@ -132,6 +140,7 @@ export class ReceiverV1 implements Receiver {
   close(): void {
     for (const { descriptor } of this.notices) closeDescriptor(descriptor);
     this.#usage.close();
+    this.#cache.close();
     this.#limit.close();
     this.#memorySwap?.close();
     this.#oomControl.close();

@@ -2,10 +2,11 @@ import fs from "node:fs";
 import path from "node:path";
 import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
 import { KeyedLines } from "../../core/parse/keyed-lines.ts";
+import { marginWithin } from "../../core/rescue/thresholds.ts";
 import type { RescueTrigger } from "../../core/rescue/report.ts";
 import { PollEvent } from "../../native/poll.ts";
 import { LimitFile } from "./limit-file.ts";
-import { type Notice, type Receiver, UsageFile } from "./receiver.ts";
+import { CacheFile, type Notice, type Receiver, UsageFile } from "./receiver.ts";
 import type { Transaction } from "./transaction.ts";
 
 const EVENT_BYTES = 512;
@@ -22,7 +23,9 @@ export class ReceiverV2 implements Receiver {
   readonly pauses = false;
   lastRaiseUs = Number.NEGATIVE_INFINITY;
   lastAddedBytes = 0;
+  lastUsageBytes = 0;
   readonly #usage: UsageFile;
+  readonly #cache: CacheFile;
   readonly #limit: LimitFile;
   readonly #high: LimitFile;
   readonly #eventsDescriptor: number;
@@ -39,6 +42,7 @@ export class ReceiverV2 implements Receiver {
     this.identity = identity;
     this.directory = directory;
     this.#usage = new UsageFile(directory, "memory.current");
+    this.#cache = new CacheFile(directory, "");
     this.#limit = new LimitFile(path.join(directory, "memory.max"), 2);
     this.#high = new LimitFile(path.join(directory, "memory.high"), 2);
     this.#eventsDescriptor = fs.openSync(path.join(directory, "memory.events.local"), fs.constants.O_RDONLY);
@@ -50,6 +54,10 @@ export class ReceiverV2 implements Receiver {
 
   usageBytes(): number {
     return this.#usage.bytes();
+  }
+
+  reclaimableBytes(limitBytes: number): number {
+    return this.#cache.reclaimableBytes(limitBytes);
   }
 
   limitBytes(): number {
@@ -70,8 +78,8 @@ export class ReceiverV2 implements Receiver {
   }
 
   /** The kernel tells of events at most every 10 ms or so: what is charged meanwhile is half a margin at most. */
-  nearBytes(_usageBytes: number, marginBytes: number): number {
-    return marginBytes * 1.5;
+  nearBytes(_usageBytes: number, limitBytes: number, marginBytes: number): number {
+    return marginWithin(limitBytes, marginBytes) * 1.5;
   }
 
   change(transaction: Transaction, fromBytes: number, toBytes: number): void {
@@ -97,7 +105,7 @@ export class ReceiverV2 implements Receiver {
     if (Number.isNaN(this.#foundHighBytes)) this.#foundHighBytes = highBytes;
     // On a cgroup whose owner set memory.high, or without a limit to stay below, there is no tripwire to set.
     if (this.#foundHighBytes !== Number.POSITIVE_INFINITY || !Number.isFinite(limitBytes)) return null;
-    this.#marginBytes = Math.min(marginBytes, limitBytes / 4);
+    this.#marginBytes = marginWithin(limitBytes, marginBytes);
     const wanted = Math.floor((limitBytes - this.#marginBytes) / 4096) * 4096;
     if (wanted === highBytes) return null;
     transaction.begin();
@@ -138,6 +146,7 @@ export class ReceiverV2 implements Receiver {
 
   close(): void {
     this.#usage.close();
+    this.#cache.close();
     this.#limit.close();
     this.#high.close();
     fs.closeSync(this.#eventsDescriptor);

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
+import { KeyedLines } from "../../core/parse/keyed-lines.ts";
 import { parseSingleNumber } from "../../core/parse/single-number.ts";
 import type { RescueTrigger } from "../../core/rescue/report.ts";
 import { HeldFile } from "../common/held-file.ts";
@@ -28,8 +29,13 @@ export interface Receiver {
   lastRaiseUs: number;
   lastAddedBytes: number;
 
+  /** Usage when it was last looked at: notices come on the way down too. */
+  lastUsageBytes: number;
+
   /** Bytes in use; NaN when the cgroup is gone. */
   usageBytes(): number;
+  /** What of it the kernel would rather take back than end anybody: file cache, less what it keeps. */
+  reclaimableBytes(limitBytes: number): number;
   /** Bytes; Infinity without a limit, NaN when the cgroup is gone. */
   limitBytes(): number;
   /** Takes the kernel's notice as read, so that the next one is seen. @returns what it was, null for nothing new */
@@ -37,7 +43,7 @@ export interface Receiver {
   /** It stands at its limit and waits to be given memory. */
   isWaiting(): boolean;
   /** How near to its limit usage is to be before anything is done, now that it is `usageBytes`. */
-  nearBytes(usageBytes: number, marginBytes: number): number;
+  nearBytes(usageBytes: number, limitBytes: number, marginBytes: number): number;
   /** Adds to the transaction what makes the limit `toBytes`, in the order in which the kernel takes it. */
   change(transaction: Transaction, fromBytes: number, toBytes: number): void;
   /**
@@ -63,6 +69,34 @@ export class UsageFile {
   bytes(): number {
     const length = this.#file.read();
     return length < 0 ? Number.NaN : parseSingleNumber(this.#file.bytes, length);
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+/** The kernel keeps back some file cache, of what it could take: half of it, at most this share of the limit. */
+const KEPT_FILE_SHARE = 1 / 64;
+
+/** File cache in memory.stat: `inactive_file` and `active_file` on v2, with `total_` in front on v1. */
+export class CacheFile {
+  readonly #file: HeldFile;
+  readonly #lines: KeyedLines;
+  readonly #bytes = new Float64Array(2);
+
+  constructor(directory: string, prefix: string) {
+    this.#file = HeldFile.open(path.join(directory, "memory.stat"));
+    const keys = ["inactive_file ", "active_file "];
+    this.#lines = new KeyedLines(keys.map((key) => ({ key: `${prefix}${key}`, scale: 1 })));
+  }
+
+  /** 0 where it is not known. */
+  reclaimableBytes(limitBytes: number): number {
+    const length = this.#file.read();
+    this.#lines.parse(this.#file.bytes, length, this.#bytes, 0);
+    const bytes = (this.#bytes[0] as number) + (this.#bytes[1] as number);
+    return bytes > 0 ? bytes - Math.min(bytes / 2, limitBytes * KEPT_FILE_SHARE) : 0;
   }
 
   close(): void {

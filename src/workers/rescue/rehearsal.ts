@@ -24,12 +24,14 @@ const FILES: Readonly<Record<CgroupVersion, Readonly<Record<string, string>>>> =
     "memory.memsw.limit_in_bytes": `${LIMIT_BYTES}\n`,
     "memory.usage_in_bytes": `${LIMIT_BYTES - MIB}\n`,
     "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n",
+    "memory.stat": "total_inactive_file 0\ntotal_active_file 4096\n",
     "cgroup.event_control": "",
   },
   2: {
     "memory.max": `${LIMIT_BYTES}\n`,
     "memory.high": `${LIMIT_BYTES - 32 * MIB}\n`,
     "memory.current": `${LIMIT_BYTES - MIB}\n`,
+    "memory.stat": "inactive_file 0\nactive_file 4096\n",
     "memory.events.local": "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0\n",
   },
 };

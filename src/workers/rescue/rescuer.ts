@@ -57,11 +57,10 @@ export class Rescuer {
     const receiver = slot.receiver as Receiver;
     const usageBytes = receiver.usageBytes();
     const limitBytes = receiver.limitBytes();
-    const { marginBytes, addMinBytes } = this.#facts.policy;
-    const nearBytes = trigger === "oom" ? MET_BYTES : receiver.nearBytes(usageBytes, marginBytes);
-    // Comparisons with NaN are false: of a cgroup that is gone there is nothing to rescue.
-    if (!(limitBytes - usageBytes <= nearBytes) || limitBytes === Number.POSITIVE_INFINITY) return null;
-    const wantedBytes = Math.max(this.#amount(slot, receiver, wokenUs), usageBytes + nearBytes - limitBytes);
+    const missingBytes = this.#missing(receiver, trigger, usageBytes, limitBytes);
+    if (missingBytes < 0) return null;
+    const { addMinBytes } = this.#facts.policy;
+    const wantedBytes = Math.max(this.#amount(slot, receiver, wokenUs), missingBytes);
     const share = this.#share;
     catchUp(slot.order, limitBytes);
     let refusal: Refusal | null = null;
@@ -86,6 +85,20 @@ export class Rescuer {
     }
     const seen = { usageBytes, limitBytes, wokenUs, raisedUs };
     return this.#report(receiver, trigger, outcome, refusal, seen);
+  }
+
+  /** @returns how much it is short of standing clear of its limit; below 0 when it does, or is not on its way there */
+  #missing(receiver: Receiver, trigger: RescueTrigger, usageBytes: number, limitBytes: number): number {
+    const grows = usageBytes >= receiver.lastUsageBytes;
+    receiver.lastUsageBytes = usageBytes;
+    // Of a cgroup that is gone nothing is known.
+    if (!Number.isFinite(limitBytes - usageBytes)) return -1;
+    if (trigger === "oom") return usageBytes + MET_BYTES - limitBytes;
+    if (!grows) return -1;
+    const nearBytes = receiver.nearBytes(usageBytes, limitBytes, this.#facts.policy.marginBytes);
+    const shortBytes = usageBytes + nearBytes - limitBytes;
+    // Where the cache is what fills it, the kernel takes that back, and nobody dies.
+    return shortBytes < 0 ? -1 : shortBytes - receiver.reclaimableBytes(limitBytes);
   }
 
   #amount(slot: Slot, receiver: Receiver, wokenUs: number): number {

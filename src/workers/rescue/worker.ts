@@ -1,7 +1,7 @@
 import path from "node:path";
 import { RescueBoard } from "../../core/rescue/board.ts";
 import type { RescueReport, RescueTrigger } from "../../core/rescue/report.ts";
-import { thresholdsBytes } from "../../core/rescue/thresholds.ts";
+import { marginWithin, thresholdsBytes } from "../../core/rescue/thresholds.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { compilePatterns } from "../../core/cgroups/pattern.ts";
 import { clearEvent } from "../../native/event.ts";
@@ -23,6 +23,8 @@ import { Transaction } from "./transaction.ts";
 /** While a cgroup could be standing at its limit, the thread looks so often whether one does: no notice is trusted alone. */
 const WAITING_LOOK_MS = 500;
 
+/** So long after a rescue it is told. */
+const TELL_AFTER_MS = 2;
 /** How often nothing is waited for before anything is, so that waiting is compiled. */
 const WARM_UP_TURNS = 300;
 
@@ -39,6 +41,9 @@ class RescueThread {
   readonly #notices: Notices;
   readonly #witness: KernelWitness | null;
   readonly #root: string;
+  /** Reports that have not been sent, and when the last of them was made. */
+  readonly #untold: RescueReport[] = [];
+  #raisedUs = 0;
   #policy: Policy;
   #mayPause: (path: string) => boolean;
   /** What the thresholds of each slot's receiver begin with. */
@@ -85,11 +90,11 @@ class RescueThread {
     this.#tellOutstanding();
     this.#context.ready();
     for (;;) {
-      const restMs = this.#context.rest();
-      this.#notices.wait(this.#pausesAny ? WAITING_LOOK_MS : restMs);
+      this.#notices.wait(this.#untold.length > 0 ? TELL_AFTER_MS : this.#restMs());
       const wokenUs = monotonicUs();
       this.#notices.each((slot, notice) => this.#noticed(slot, notice, wokenUs));
       if (!this.#context.alive()) return;
+      if (this.#untold.length > 0 && monotonicUs() - this.#raisedUs >= TELL_AFTER_MS * 1000) this.#announce();
       if (this.#notices.kernelSpoke) this.#hearWitness();
       if (this.#notices.woken) clearEvent(this.#context.start.descriptors.rescueEvent);
       if (!this.#takeLetters()) return this.#close();
@@ -128,17 +133,26 @@ class RescueThread {
     const { outcome } = report;
     // Who cannot be helped must not be held either: the kernel decides, as it would without us.
     if (outcome !== "raised") slot.receiver?.unpause(this.#transaction);
-    this.#announce(report);
+    this.#raisedUs = report.raisedUs;
+    this.#untold.push(report);
   }
 
-  #announce(report: RescueReport): void {
-    this.#context.send("analysis", { type: "rescue", report });
-    this.#context.send("recorder", { type: "rescue", report });
-    this.#context.board.ring();
-    if (report.outcome === "raised") {
+  /** What was done is told a moment later: who was waiting for it has the processor first. */
+  #announce(): void {
+    for (const report of this.#untold.splice(0)) {
+      this.#context.send("analysis", { type: "rescue", report });
+      this.#context.send("recorder", { type: "rescue", report });
+      if (report.outcome !== "raised") continue;
       const us = report.raisedUs - report.wokenUs;
       this.#context.send("coordinator", { type: "latency", name: "rescue", us });
     }
+    this.#context.board.ring();
+  }
+
+  /** Rests until there is something to do; not for long while a cgroup could be standing at its limit. */
+  #restMs(): number {
+    const restMs = this.#context.rest();
+    return this.#pausesAny ? WAITING_LOOK_MS : restMs;
   }
 
   /** A notice may have been missed, or have come while nothing could be given. */
@@ -200,7 +214,7 @@ class RescueThread {
       cgroup: receiver.identity.path,
       directory: receiver.directory,
       descriptor: receiver.thresholdEvent,
-      thresholdsBytes: thresholdsBytes(limitBytes, highestBytes, marginBytes),
+      thresholdsBytes: thresholdsBytes(limitBytes, highestBytes, marginWithin(limitBytes, marginBytes)),
     });
   }
 
@@ -268,6 +282,7 @@ class RescueThread {
 
   /** What was changed is put back by the guardian, when the guard has ended: one way for every end. */
   #close(): void {
+    this.#announce();
     this.#receivers.close();
     this.#witness?.close();
     this.#journal.close();
