@@ -3,7 +3,9 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { decisionLine } from "../../src/core/audit/line.ts";
+import { recommendationLine, rescueLine, returnLine } from "../../src/core/audit/rescue.ts";
 import type { Decision } from "../../src/core/memory/decision.ts";
+import type { RescueReport, ReturnReport } from "../../src/core/rescue/report.ts";
 import { MEMORY_COLUMNS, PROCESS_COLUMNS } from "../../src/core/samples.ts";
 import { rankVictims } from "../../src/core/victim/rank.ts";
 import { TestCgroup } from "../support/cgroup.ts";
@@ -125,6 +127,46 @@ test("every field of a group's decision is documented", () => {
     cgroup: "/",
   });
   expect(undocumentedInLine(decisionLine(made, 0, null, identity))).toEqual([]);
+});
+
+test("every field of what is recorded of limits is documented", () => {
+  const donor = { number: 2, path: "/b", limitAfterBytes: 4096 };
+  const refused = { path: "/a", number: 1, refusal: "EBUSY: /a/memory.max", wallMs: 0 };
+  const rescue: RescueReport = {
+    ...refused,
+    id: "a",
+    inode: 5,
+    trigger: "oom",
+    outcome: "refused",
+    step: 2,
+    addedBytes: 4096,
+    limitBeforeBytes: 4096,
+    limitAfterBytes: Number.POSITIVE_INFINITY,
+    usageBytes: Number.NaN,
+    donors: [{ ...donor, reducedBytes: 4096, limitBeforeBytes: Number.POSITIVE_INFINITY }],
+    paused: false,
+    growthBytesPerSecond: 1,
+    wokenUs: 1,
+    raisedUs: 2,
+  };
+  const giveBack: ReturnReport = {
+    ...refused,
+    why: "policy",
+    outcome: "refused",
+    returnedBytes: 4096,
+    limitAfterBytes: Number.NaN,
+    donors: [{ ...donor, returnedBytes: 4096 }],
+    timeUs: 1,
+  };
+  const advice = { path: "/a", limitBytes: null, recommendedBytes: 4096, why: "often" };
+  for (const line of [
+    rescueLine(rescue),
+    rescueLine({ ...rescue, outcome: "raised", refusal: null, usageBytes: 1 }),
+    returnLine(giveBack),
+    recommendationLine(advice, 0),
+  ]) {
+    expect(undocumentedInLine(line)).toEqual([]);
+  }
 });
 
 test("every field that occurs in a real audit log, and in a real status, is documented", async (context) => {

@@ -112,12 +112,12 @@ function result(facts: RescueFacts): string {
   switch (facts.outcome) {
     case "raised": {
       const took = Number.isFinite(facts.wokenToRaisedUs)
-        ? ` in ${Math.round(facts.wokenToRaisedUs)} µs`
+        ? `, after ${Math.round(facts.wokenToRaisedUs)} µs`
         : "";
-      return `given ${gift(facts)}${facts.paused ? " while it waited" : ""}${took}`;
+      return `given ${gift(facts)}${facts.paused ? " while it waited" : ""}, ${limitNow(facts)}${took}`;
     }
     case "dry-run":
-      return `would be given ${gift(facts)}`;
+      return `would be given ${gift(facts)}, ${limitNow(facts)}`;
     case "no-plan":
       return `nobody has memory to give${dies}`;
     case "cap":
@@ -127,10 +127,13 @@ function result(facts: RescueFacts): string {
   }
 }
 
-function gift({ addedBytes, limitAfterBytes, donors }: RescueFacts): string {
+function gift({ addedBytes, donors }: RescueFacts): string {
   const from = donors.map(({ path, reducedBytes }) => `${formatBytes(reducedBytes)} of ${path}`);
-  const source = from.length === 0 ? "free memory" : from.join(", ");
-  return `${formatBytes(addedBytes)} (${source}), limit now ${limit(limitAfterBytes)}`;
+  return `${formatBytes(addedBytes)} (${from.length === 0 ? "free memory" : from.join(", ")})`;
+}
+
+function limitNow({ limitAfterBytes }: RescueFacts): string {
+  return `limit now ${limit(limitAfterBytes)}`;
 }
 
 function limit(bytes: number): string {

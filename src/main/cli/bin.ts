@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import "../../native/libc.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { calibrateCommand } from "./calibrate-command.ts";
+import { auditCommand } from "./audit-command.ts";
 import { checkCommand } from "./check-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
 import { exportCommand } from "./export-command.ts";
@@ -19,6 +20,7 @@ Examples:
   plimsoll check my.toml        what a policy means, and what is wrong with it
   plimsoll doctor               what this host lets the guard do
   plimsoll status               what the running guard sees
+  plimsoll audit --since 2h     what it has decided and done, and why
   plimsoll calibrate DATASET    what each cgroup used while it was recorded
 
 Exit codes: 0 done, 1 fault, 2 usage, 3 bad policy, 4 unsupported host, 5 not permitted.`;
@@ -33,6 +35,7 @@ function program(): Command {
     .showHelpAfterError("(--help says what there is)");
   for (const command of [runCommand(), recordCommand(), checkCommand(), doctorCommand(), statusCommand()])
     plimsoll.addCommand(command);
+  plimsoll.addCommand(auditCommand());
   for (const command of [calibrateCommand(), exportCommand(), recommendCommand()]) plimsoll.addCommand(command);
   return plimsoll;
 }
