@@ -184,10 +184,8 @@ test("from a time to a time", async (context) => {
   const fromMs = Date.now() + 2500;
   const toMs = fromMs + 2000;
   const span = ["--from", new Date(fromMs).toISOString(), "--to", new Date(toMs).toISOString()];
-  const recorder = RecorderProcess.start(context, [
-    ...["--out", directory, "--cgroup", cgroup.scope, "--interval", "20ms"],
-    ...span,
-  ]);
+  const args = ["--out", directory, "--cgroup", cgroup.scope, "--interval", "20ms"];
+  const recorder = RecorderProcess.start(context, [...args, ...span]);
   await recorder.logged(/waiting until .* to record in/);
   const { code } = await within("the recorder to end", recorder.ended, 20_000);
   expect(code).toBe(0);

@@ -5,7 +5,9 @@ import { tableFromIPC } from "@uwdata/flechette";
 import pl from "nodejs-polars";
 import { expect, test } from "vitest";
 import { TABLE_COLUMNS, TABLE_NAMES, type TableName } from "../../src/core/dataset/tables.ts";
-import { wallMsOf } from "../../src/core/dataset/manifest.ts";
+import type { CgroupIdentity } from "../../src/core/cgroups/columns.ts";
+import { cgroupNumber } from "../../src/core/cgroups/number.ts";
+import { rowsSaid, wallMsOf } from "../../src/core/dataset/manifest.ts";
 import { openDataset } from "../../src/workers/common/dataset-reader.ts";
 import { DatasetWriter } from "../../src/workers/dataset/dataset-writer.ts";
 import { beginDataset, Producer, readRows, type Row, rowOf, segmentPaths } from "../support/dataset.ts";
@@ -101,4 +103,47 @@ test("flechette reads the same", (context) => {
     }
     expectRows(rows, table);
   }
+});
+
+test("a new life of the writer goes on where the old one failed: no row twice, none lost, nothing torn", (context) => {
+  const directory = path.join(testDirectory(context), "set");
+  const producer = new Producer(64, 32);
+  const identity = (number: number): CgroupIdentity => ({
+    number,
+    path: `/g${number}`,
+    inode: 1,
+    onlyAncestor: false,
+  });
+  let appended = 0;
+  const append = (count: number): void => {
+    for (let i = 0; i < count; i++, appended++)
+      for (const table of TABLE_NAMES) producer.append(table, rowOf(table, appended));
+  };
+  let writer = new DatasetWriter(beginDataset(directory), producer.rings, SMALL_SEGMENT_BYTES);
+  for (let life = 1; life <= 5; life++) {
+    const number = cgroupNumber(life, 0);
+    writer.takeCgroups({ type: "cgroups", appeared: [identity(number)], gone: [] }, life);
+    append(170);
+    expect(writer.flush(life * 10_000, 0)).toBeNull();
+    append(30);
+    expect(writer.flush(life * 10_000 + 5000, 0)).toBeNull();
+    append(7);
+    // It dies in the middle of a write.
+    const last = segmentPaths(openDataset(directory), "detail").at(-1) as string;
+    fs.appendFileSync(last, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xf8, 1, 0, 0, 12, 0]));
+    fs.appendFileSync(path.join(directory, "cgroups.jsonl"), '{"number":9');
+    writer = new DatasetWriter(directory, producer.rings, SMALL_SEGMENT_BYTES);
+  }
+  expect(writer.finish(1e6, 0, new Date(0).toISOString())).toBeNull();
+  const dataset = openDataset(directory);
+  for (const table of TABLE_NAMES) {
+    const rows = readRows(dataset, table);
+    expect(rows.length).toBe(appended);
+    for (let i = 0; i < appended; i++) expect(rows[i]).toEqual(rowOf(table, i));
+  }
+  expect(dataset.losses).toEqual([]);
+  expect(rowsSaid(dataset.manifest)).toEqual({ usage: appended, detail: appended, host: appended });
+  // A later life of the sampler's numbers all anew: those of the earlier ones are gone.
+  const gone = [...dataset.cgroups.values()].map(({ number, goneUs }) => [number, goneUs]);
+  expect(gone).toEqual([1, 2, 3, 4, 5].map((life) => [cgroupNumber(life, 0), life < 5 ? life + 1 : null]));
 });

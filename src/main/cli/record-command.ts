@@ -14,6 +14,8 @@ Exit codes: 0 done, 1 fault, 2 usage, 4 unsupported host, 5 not permitted.`;
 
 const HOUR_MS = 3_600_000;
 const COUNT_MAX = 1_000_000;
+/** Reading all there is to a cgroup takes thirty times as long as reading its usage, and it changes slowly. */
+const DETAIL_MS = 5000;
 
 export interface RecordOptions {
   readonly out: string;
@@ -23,7 +25,7 @@ export interface RecordOptions {
   readonly to?: string;
   readonly duration?: string;
   readonly interval: string;
-  readonly statEvery: string;
+  readonly statEvery?: string;
   readonly json?: boolean;
 }
 
@@ -38,15 +40,16 @@ export function recordCommand(): Command {
     .option("--to <time>", "until then")
     .option("--duration <time>", 'for so long, such as "20s" or "8h"')
     .option("--interval <time>", "time between two samples of usage, from 1ms on", "1s")
-    .option("--stat-every <n>", "every n-th sample is of memory.stat, limits, events and pressure too", "10")
+    .option(
+      "--stat-every <n>",
+      "every n-th sample is of memory.stat, limits, events and pressure too (default: about every 5s)",
+    )
     .option("--json", "print the summary as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (options: RecordOptions) => {
-      const request = {
-        patterns: patternsOf(options),
-        intervalMs: intervalOf(options.interval),
-        statEvery: statEveryOf(options.statEvery),
-      };
+      const intervalMs = intervalOf(options.interval);
+      const statEvery = statEveryOf(options.statEvery, intervalMs);
+      const request = { patterns: patternsOf(options), intervalMs, statEvery };
       // Here and not above: the other commands shall not carry it.
       const { record } = await import("../recording/record.ts");
       process.exit(await record(options, request));
@@ -70,7 +73,8 @@ function intervalOf(text: string): number {
   throw new Fault(ExitCode.usage, `--interval: expected a duration from 1ms to 1h, found "${text}"`);
 }
 
-function statEveryOf(text: string): number {
+function statEveryOf(text: string | undefined, intervalMs: number): number {
+  if (text === undefined) return Math.max(1, Math.round(DETAIL_MS / intervalMs));
   const count = /^\d+$/.test(text) ? Number(text) : 0;
   if (count >= 1 && count <= COUNT_MAX) return count;
   throw new Fault(

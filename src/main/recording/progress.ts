@@ -36,11 +36,11 @@ function seconds(ms: number): string {
 function parts(figures: Figures): string[] {
   const { rows, cgroups, missedTicks, lostRows, bytes } = figures;
   return [
+    ...(lostRows > 0 ? [`${whole(lostRows)} rows LOST`] : []),
     `${whole(rows)} samples`,
     `${whole(cgroups)} cgroups`,
     `${whole(missedTicks)} missed`,
     formatBytes(bytes),
-    ...(lostRows > 0 ? [`${whole(lostRows)} LOST`] : []),
   ];
 }
 

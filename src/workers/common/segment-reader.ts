@@ -38,7 +38,7 @@ const END_OF_STREAM = 0;
 /**
  * Batches of one Arrow IPC stream file. Neither what is missing at its end nor what is wrong in it throws: reading goes
  * on at the next message that makes sense.
- * @returns rows and bytes that were read
+ * @returns the rows that were read, and where the last message ends that makes sense
  */
 export function* segmentBatches(
   file: string,
@@ -72,6 +72,7 @@ class SegmentReader {
   readonly #columns: readonly Column[];
   #at = 0;
   #rows = 0;
+  #soundBytes = 0;
 
   constructor(window: Window, columns: readonly Column[], lose: Lose) {
     this.#window = window;
@@ -82,12 +83,16 @@ class SegmentReader {
   *read(): Generator<Batch, { readonly rows: number; readonly bytes: number }, undefined> {
     while (this.#at < this.#window.sizeBytes) {
       const { message, bodyAt } = this.#messageAt(this.#at);
-      if (message.kind === "end" && bodyAt === this.#window.sizeBytes) break;
+      if (message.kind === "end" && bodyAt === this.#window.sizeBytes) {
+        this.#soundBytes = bodyAt;
+        break;
+      }
       if (message.kind === "schema") {
         // The schema's version says what the columns are; their description may be what is damaged.
         if (!sameColumns(message.columns, this.#columns))
           this.#lose(this.#at, "other columns than the table has; the table's own are taken");
         this.#at = bodyAt;
+        this.#soundBytes = bodyAt;
       } else if (message.kind === "batch") {
         const batch = this.#batch(message, bodyAt);
         if (batch === null) {
@@ -96,13 +101,14 @@ class SegmentReader {
           continue;
         }
         this.#at = bodyAt + message.bodyBytes;
+        this.#soundBytes = this.#at;
         this.#rows += batch.rows;
         yield batch;
       } else {
         this.#skip(message.kind === "bad" ? message.what : "an end of the stream before the file's");
       }
     }
-    return { rows: this.#rows, bytes: this.#at };
+    return { rows: this.#rows, bytes: this.#soundBytes };
   }
 
   #messageAt(at: number): Found {

@@ -13,7 +13,7 @@ import { type TableBefore, TableWriter } from "./table-writer.ts";
 /** Files of this size are still read and moved with ease; the loss of one is bearable. */
 const SEGMENT_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Rows of a segment that is not full wait at most so long: with the time between two looks, less than a second. */
-const FLUSH_MS = 700;
+const FLUSH_MS = 500;
 /** The manifest is renewed each second; of a long recording, which has many segments, less often. */
 const RENEW_MS = 1000;
 const RENEW_MS_PER_SEGMENT = 10;

@@ -6,7 +6,7 @@ import { WorkerContext } from "../common/worker.ts";
 import { DatasetWriter } from "./dataset-writer.ts";
 
 /** How often is looked for rows to write. */
-const LOOK_MS = 100;
+const LOOK_MS = 200;
 
 /** The thread that writes a recording: out of the rings of the cgroup sampler, into the files of a dataset. */
 class DatasetWorker {
