@@ -7,7 +7,7 @@ import { createPipe } from "../../native/pipe.ts";
 import { Journal, readJournal } from "../../workers/rescue/journal.ts";
 import { leaveGuardian, type Recovery, recoverLocked } from "./recover.ts";
 import { type GuardianOptions, spawnGuardian, untilListening } from "./spawn.ts";
-import { takeJournalLock } from "./takeover.ts";
+import { signLock, takeJournalLock, unsigned } from "./takeover.ts";
 
 /** A clean stop waits this long for the limits to be back. */
 const RELEASE_LIMIT_MS = 1000;
@@ -56,21 +56,27 @@ export class GuardianProcess {
    * guardian. To be called before the rescue thread opens the journal. Never throws.
    */
   static async start(options: GuardianOptions): Promise<GuardianStart> {
+    let lock: number | null = null;
     try {
-      const lock = await takeJournalLock(options.journalPath);
+      lock = await takeJournalLock(options.journalPath, options.procRoot);
       if (lock === null) {
         return { refusal: `another guard of this host moves limits: it holds ${options.journalPath}.lock` };
       }
+      signLock(lock, options.procRoot);
       const recovered = await recoverLocked(options, lock);
       // Written anew: who waited for an earlier guard does not wait for this one.
       Journal.open(options.journalPath).close();
       const guardian = new GuardianProcess(options, lock);
+      // From here on the lock is the guardian's to close.
+      lock = null;
       const why = await guardian.#begin();
       if (why === null) return { guardian, recovered };
       await guardian.release();
       return { refusal: `the guardian process cannot be started: ${why}` };
     } catch (error) {
       return { refusal: (error as Error).message };
+    } finally {
+      if (lock !== null) fs.closeSync(unsigned(lock));
     }
   }
 
@@ -104,7 +110,7 @@ export class GuardianProcess {
     const left = await this.#untilPutBack();
     const died = child !== null && (child.exitCode !== null || child.signalCode !== null);
     if (died && left.length > 0) leaveGuardian(this.#options, this.#lock);
-    fs.closeSync(this.#lock);
+    fs.closeSync(unsigned(this.#lock));
     return left;
   }
 

@@ -49,7 +49,7 @@ export async function recoverLocked(options: GuardianOptions, lock: number): Pro
  */
 export async function recoverJournal(options: GuardianOptions): Promise<Recovery | null> {
   if (!fs.existsSync(options.journalPath)) return NOTHING_TO_RECOVER;
-  const lock = await takeJournalLock(options.journalPath);
+  const lock = await takeJournalLock(options.journalPath, options.procRoot);
   if (lock === null) return null;
   try {
     const recovery = await recoverLocked(options, lock);
