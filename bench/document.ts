@@ -43,6 +43,11 @@ each line began and compares the key there, as our parser does.`,
 details of the 64 largest, ring, growth, ranking. C lists, opens each file each time, reads the same details and sorts by a simple
 score; it knows no growth and no policy.`,
   },
+  cgroups: {
+    title: "The sweep over cgroups",
+    story: `Real, mostly empty cgroups of our own. Ours is the sampler's reader: one positional read a file on held descriptors, parsed into
+the ring. C does the same into rows of its own, and remembers too where in each memory.stat its lines were.`,
+  },
   crossing: {
     title: "From the critical line to the signal",
     story: `A program touches memory at 500 MiB/s in a cgroup v1 of 400 MiB; the critical line is at 5 % available. Each round has a guard of

@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 // First of all, and on this thread: workers that load it before the main thread does take the process down.
 import "../src/native/libc.ts";
 import { projectRoot } from "../test/programs/build.ts";
+import { benchCgroupSweep } from "./cgroup-sweep.ts";
 import { benchCrossing } from "./crossing.ts";
 import { writeDocument } from "./document.ts";
 import type { Effort, Finding } from "./figures.ts";
@@ -21,6 +22,7 @@ import { figureTable } from "./table.ts";
 const BENCHES: Readonly<Record<string, (effort: Effort) => Finding | Promise<Finding>>> = {
   sample: benchHostSample,
   walk: benchProcessWalk,
+  cgroups: benchCgroupSweep,
   crossing: benchCrossing,
   idle: benchIdle,
   parts: benchParts,

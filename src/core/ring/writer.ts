@@ -7,12 +7,21 @@ import { RingViews, type SharedRing } from "./views.ts";
  */
 export class RingWriter {
   readonly #views: RingViews;
+  /** What is asked for at each value, at hand. */
+  readonly #kind: Uint8Array;
+  readonly #valuesAt: Int32Array;
+  readonly #validityAt: Int32Array;
   #sequence: number;
+  #base: number;
   #rows: number;
 
   constructor(ring: SharedRing) {
     this.#views = new RingViews(ring);
+    this.#kind = this.#views.kind;
+    this.#valuesAt = Int32Array.from(this.#views.layout.valuesAt);
+    this.#validityAt = Int32Array.from(this.#views.layout.validityAt);
     this.#sequence = this.#views.head;
+    this.#base = this.#views.segmentAt(this.#sequence);
     this.#rows = this.#views.openRows;
   }
 
@@ -30,12 +39,43 @@ export class RingWriter {
    * uint64 takes 0 to 2^53, fractions are cut off; what does not fit its column is written as null.
    */
   append(frame: Float64Array): void {
+    this.put(frame);
+    this.commit();
+  }
+
+  /** As {@link append}, but nobody sees the row before {@link commit}, or a seal: for many rows at once. */
+  put(frame: Float64Array): void {
     if (this.full) this.seal();
-    const base = this.#views.segmentAt(this.#sequence);
-    for (let column = 0; column < this.#views.columns; column++) {
-      this.#write(base, column, frame[column] as number);
+    const row = this.#rows;
+    const kind = this.#kind;
+    const { bytes, words, doubles } = this.#views;
+    const bit = 1 << (row & 7);
+    for (let column = 0; column < kind.length; column++) {
+      const value = frame[column] as number;
+      const valuesAt = this.#base + (this.#valuesAt[column] as number);
+      const type = kind[column] as number;
+      let valid = value === value;
+      if (type === 8) {
+        doubles[(valuesAt >> 3) + row] = value;
+      } else if (type === 4) {
+        valid = value === (value | 0);
+        words[(valuesAt >> 2) + row] = valid ? value : 0;
+      } else {
+        valid = value >= 0 && value <= Number.MAX_SAFE_INTEGER;
+        const at = (valuesAt >> 2) + row * 2;
+        const high = valid ? Math.floor(value / 4294967296) : 0;
+        words[at] = valid ? value - high * 4294967296 : 0;
+        words[at + 1] = high;
+      }
+      const validityAt = this.#base + (this.#validityAt[column] as number) + (row >> 3);
+      const present = bytes[validityAt] as number;
+      bytes[validityAt] = valid ? present | bit : present & ~bit;
     }
-    this.#rows++;
+    this.#rows = row + 1;
+  }
+
+  /** Lets readers see what has been {@link put}. */
+  commit(): void {
     Atomics.store(this.#views.header, HeaderSlot.rows * WORDS_PER_SLOT, this.#rows);
   }
 
@@ -53,31 +93,9 @@ export class RingWriter {
     this.#sequence++;
     Atomics.store(header, this.#views.rowsBeforeIndex(this.#sequence), rowsBefore + this.#rows);
     this.#rows = 0;
+    this.#base = this.#views.segmentAt(this.#sequence);
     // Rows before head: a reader that sees the new head must not see the old count of rows with it.
     Atomics.store(header, HeaderSlot.rows * WORDS_PER_SLOT, 0);
     Atomics.store(header, HeaderSlot.head * WORDS_PER_SLOT, this.#sequence);
-  }
-
-  #write(base: number, column: number, value: number): void {
-    const { layout, kind, bytes, words, doubles } = this.#views;
-    const validityAt = base + (layout.validityAt[column] as number) + (this.#rows >> 3);
-    const bit = 1 << (this.#rows & 7);
-    const valuesAt = base + (layout.valuesAt[column] as number);
-    const type = kind[column] as number;
-    let valid = value === value;
-    if (type === 8) {
-      doubles[(valuesAt >> 3) + this.#rows] = value;
-    } else if (type === 4) {
-      valid = valid && value === (value | 0);
-      words[(valuesAt >> 2) + this.#rows] = valid ? value : 0;
-    } else {
-      valid = valid && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
-      const at = (valuesAt >> 2) + this.#rows * 2;
-      const high = valid ? Math.floor(value / 4294967296) : 0;
-      words[at] = valid ? value - high * 4294967296 : 0;
-      words[at + 1] = high;
-    }
-    const present = bytes[validityAt] as number;
-    bytes[validityAt] = valid ? present | bit : present & ~bit;
   }
 }

@@ -16,7 +16,9 @@ export const USAGE_FILE: Readonly<Record<CgroupVersion, string>> = {
 export const STAT_FILE = "memory.stat";
 
 /** Lines of memory.stat and their columns; of v1 the `total_` lines, which count descendants as v2 does. */
-const STAT_LINES: Readonly<Record<CgroupVersion, readonly (readonly [key: string, column: number])[]>> = {
+export const STAT_LINES: Readonly<
+  Record<CgroupVersion, readonly (readonly [key: string, column: number])[]>
+> = {
   1: [
     ["total_rss ", Detail.anonBytes],
     ["total_shmem ", Detail.sharedBytes],

@@ -1,16 +1,21 @@
-import fs from "node:fs";
+import fs, { readSync } from "node:fs";
 import path from "node:path";
 import { DETAIL_COLUMNS, Detail, USAGE_COLUMNS, Usage } from "../../../core/cgroups/columns.ts";
 import type { KeyedLines } from "../../../core/parse/keyed-lines.ts";
-import { parseSingleNumber } from "../../../core/parse/single-number.ts";
+import { unsignedAt } from "../../../core/parse/bytes.ts";
 import type { RingWriter } from "../../../core/ring/writer.ts";
 import type { CgroupVersion } from "../../common/cgroup-path.ts";
 import { type DetailFile, detailFiles, STAT_FILE, StatForm, USAGE_FILE } from "./files.ts";
 import { CLOSED, type FollowedCgroup } from "./followed.ts";
 import { Depth, type HeldDescriptors } from "./held.ts";
 
+/** So many cgroups' usage is read at once. */
+export const CHUNK = 256;
 /** A number of 64 bits and a newline are 21 bytes. */
-const NUMBER_BYTES = 64;
+const NUMBER_BYTES = 32;
+/** In the place of a length: it could not be read, the cgroup is gone. */
+const UNREAD = -1;
+const GONE = -2;
 /** The longest of the files is memory.stat, about 1.5 KiB. */
 const TEXT_BYTES = 16 * 1024;
 
@@ -33,23 +38,29 @@ export class CgroupReader {
   /** Kinds of files that this kernel does not have. */
   readonly #absent: boolean[] = [];
   readonly #bytes = Buffer.allocUnsafeSlow(TEXT_BYTES);
+  readonly #numbers = Buffer.allocUnsafeSlow(CHUNK * NUMBER_BYTES);
+  readonly #lengths = new Int32Array(CHUNK);
   readonly #usageRow = new Float64Array(USAGE_COLUMNS.length);
   readonly #detailRow = new Float64Array(DETAIL_COLUMNS.length);
   #foundGone = false;
 
-  /** @param everybody all that hold descriptors, for when these run out */
+  /**
+   * @param everybody all that hold descriptors, for when these run out
+   * @param files what the details are read from, beside memory.stat
+   */
   constructor(
     version: CgroupVersion,
     rings: ReaderRings,
     held: HeldDescriptors,
     everybody: () => Iterable<FollowedCgroup>,
+    files: readonly DetailFile[] = detailFiles(version),
   ) {
     this.#version = version;
     this.#rings = rings;
     this.#held = held;
     this.#everybody = everybody;
     this.#stat = new StatForm(version);
-    this.#detailFiles = detailFiles(version);
+    this.#detailFiles = files;
   }
 
   get detailFiles(): number {
@@ -68,33 +79,38 @@ export class CgroupReader {
     return found;
   }
 
-  /** A row of usage of those from `from` to before `to`, at `timeUs`. */
+  /** A row of usage of those from `from` to before `to`, at most {@link CHUNK}, at `timeUs`. */
   readUsage(cgroups: readonly FollowedCgroup[], from: number, to: number, timeUs: number): void {
-    const row = this.#usageRow;
-    const bytes = this.#bytes;
-    const ring = this.#rings.usage;
-    row[Usage.timeUs] = timeUs;
-    // One `try` around many reads, entered again behind the one that failed.
+    const lengths = this.#lengths;
+    const numbers = this.#numbers;
+    // First all reads: what parses and writes is driven out of the processor's caches by each system call. One `try`
+    // around many of them, entered again behind the one that failed.
     for (let i = from; i < to; i++) {
       try {
         for (; i < to; i++) {
-          const cgroup = cgroups[i] as FollowedCgroup;
-          const length =
-            cgroup.usage === CLOSED
-              ? this.#openUsage(cgroup)
-              : fs.readSync(cgroup.usage, bytes, 0, NUMBER_BYTES, 0);
-          row[Usage.cgroup] = cgroup.number;
-          row[Usage.usageBytes] = parseSingleNumber(bytes, length);
-          ring.append(row);
+          const { usage } = cgroups[i] as FollowedCgroup;
+          const at = (i - from) * NUMBER_BYTES;
+          lengths[i - from] =
+            usage === CLOSED
+              ? this.#openUsage(cgroups[i] as FollowedCgroup, at)
+              : readSync(usage, numbers, at, NUMBER_BYTES, 0);
         }
       } catch (error) {
-        const cgroup = cgroups[i] as FollowedCgroup;
-        if (this.#failed(cgroup, error)) continue;
-        row[Usage.cgroup] = cgroup.number;
-        row[Usage.usageBytes] = Number.NaN;
-        ring.append(row);
+        lengths[i - from] = this.#failed(cgroups[i] as FollowedCgroup, error) ? GONE : UNREAD;
       }
     }
+    const row = this.#usageRow;
+    const ring = this.#rings.usage;
+    row[Usage.timeUs] = timeUs;
+    for (let i = from; i < to; i++) {
+      const length = lengths[i - from] as number;
+      if (length === GONE) continue;
+      const at = (i - from) * NUMBER_BYTES;
+      row[Usage.cgroup] = (cgroups[i] as FollowedCgroup).number;
+      row[Usage.usageBytes] = length === UNREAD ? Number.NaN : unsignedAt(numbers, at, at + length);
+      ring.put(row);
+    }
+    ring.commit();
   }
 
   /** A row of one's details, at `timeUs`. @param hold what is kept open for the next time, if there is room */
@@ -114,7 +130,7 @@ export class CgroupReader {
   /** Opens the usage file for the first time. @returns false: there is none, it is no memory cgroup or gone already */
   openFirst(cgroup: FollowedCgroup): boolean {
     try {
-      this.#openUsage(cgroup);
+      this.#openUsage(cgroup, 0);
       return true;
     } catch (error) {
       const code = codeOf(error);
@@ -123,13 +139,13 @@ export class CgroupReader {
     }
   }
 
-  /** Opens, reads and, if it can, holds. @returns the length of what was read */
-  #openUsage(cgroup: FollowedCgroup): number {
+  /** Opens, reads into the numbers at `at` and, if it can, holds. @returns the length of what was read */
+  #openUsage(cgroup: FollowedCgroup, at: number): number {
     const descriptor = fs.openSync(
       path.join(cgroup.directory, USAGE_FILE[this.#version]),
       fs.constants.O_RDONLY,
     );
-    const length = this.#readOpened(descriptor, NUMBER_BYTES);
+    const length = this.#readOpened(descriptor, this.#numbers, at, NUMBER_BYTES);
     // Opened by its path, it may be another's that has taken the place.
     if (!isThere(cgroup)) {
       fs.closeSync(descriptor);
@@ -144,7 +160,7 @@ export class CgroupReader {
       let length: number;
       if (cgroup.stat === CLOSED) {
         const descriptor = fs.openSync(path.join(cgroup.directory, STAT_FILE), fs.constants.O_RDONLY);
-        length = this.#readOpened(descriptor, TEXT_BYTES);
+        length = this.#readOpened(descriptor, this.#bytes, 0, TEXT_BYTES);
         if (this.#keep(descriptor, hold, Depth.stat)) cgroup.stat = descriptor;
       } else {
         length = fs.readSync(cgroup.stat, this.#bytes, 0, TEXT_BYTES, 0);
@@ -162,7 +178,7 @@ export class CgroupReader {
       let length: number;
       if (cgroup.details[index] === CLOSED) {
         const descriptor = fs.openSync(path.join(cgroup.directory, file.name), fs.constants.O_RDONLY);
-        length = this.#readOpened(descriptor, TEXT_BYTES);
+        length = this.#readOpened(descriptor, this.#bytes, 0, TEXT_BYTES);
         if (this.#keep(descriptor, hold, Depth.details)) cgroup.details[index] = descriptor;
       } else {
         length = fs.readSync(cgroup.details[index] as number, this.#bytes, 0, TEXT_BYTES, 0);
@@ -174,9 +190,9 @@ export class CgroupReader {
     }
   }
 
-  #readOpened(descriptor: number, limit: number): number {
+  #readOpened(descriptor: number, bytes: Buffer, at: number, limit: number): number {
     try {
-      return fs.readSync(descriptor, this.#bytes, 0, limit, 0);
+      return fs.readSync(descriptor, bytes, at, limit, 0);
     } catch (error) {
       fs.closeSync(descriptor);
       throw error;

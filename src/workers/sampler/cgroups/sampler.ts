@@ -12,7 +12,7 @@ import { FollowedCgroup } from "./followed.ts";
 import { type Changes, Following, type Wanted } from "./following.ts";
 import { Depth, HeldDescriptors } from "./held.ts";
 import { Look, Rate } from "./rate.ts";
-import { CgroupReader } from "./reader.ts";
+import { CgroupReader, CHUNK } from "./reader.ts";
 import { Recording } from "./recording.ts";
 import { SamplerClock } from "./sampler-clock.ts";
 import { type CgroupNode, CgroupTree } from "./tree.ts";
@@ -32,8 +32,6 @@ const SCAN_MIN_US = 200;
 const SCANS_BELIEVED = 9;
 /** When one has gone, its successor may be there already. */
 const SUCCESSOR_US = 100_000;
-/** A sign of life after so many cgroups. */
-const CHUNK = 256;
 
 /** The thread that samples cgroups: whom to follow, when to look, and who is to know. worker.ts starts it. */
 export class CgroupSampler {
@@ -194,6 +192,7 @@ export class CgroupSampler {
   #read(cgroups: readonly FollowedCgroup[], rate: Rate, look: Look, timeUs: number): boolean {
     if (look === Look.none || cgroups.length === 0) return false;
     const hold = rate.detailIntervalUs <= HOLD_DETAILS_US ? Depth.details : Depth.usage;
+    // A sign of life after each chunk.
     for (let from = 0; from < cgroups.length; from += CHUNK) {
       const to = Math.min(from + CHUNK, cgroups.length);
       this.#reader.readUsage(cgroups, from, to, timeUs);
