@@ -1,12 +1,13 @@
-import { type GroupOf, groupAt, INEXACT_HIGH_WORD, type UsageColumns, WORD } from "./columns.ts";
-import { addCounts, coverValues, emptyWindow, type Window } from "./window.ts";
+import { type GroupOf, INEXACT_HIGH_WORD, type UsageColumns, WORD } from "./columns.ts";
+import { addCounts, coverValues, emptyWindow, PAGE_SHIFT, type Window, widthOf } from "./window.ts";
 
 /** What one pass over usage found out, plain data that can go from thread to thread. */
 export interface CountedUsage {
   /** One of each, a group. */
   readonly windows: readonly Window[];
-  readonly lowest: Float64Array;
-  readonly highest: Float64Array;
+  /** Numbers of the pages (4 KiB) that the least and the highest value lie in; infinite without values. */
+  readonly lowestPage: Float64Array;
+  readonly highestPage: Float64Array;
   readonly samples: Float64Array;
   readonly absent: Float64Array;
   /** Lower words of all values, or-ed: the bits that are clear here are clear in every one. */
@@ -26,93 +27,158 @@ export function bucketsPerGroup(groups: number): number {
   return Math.min(LENGTH_MAX, Math.max(LENGTH_MIN, share));
 }
 
+const PAGE_BYTES = 2 ** PAGE_SHIFT;
+const HIGH_SHIFT = 32 - PAGE_SHIFT;
+/** Upper words with bits from here on make numbers of pages of more than 31 bits: 8 TiB. */
+export const FAR_HIGH_SHIFT = PAGE_SHIFT - 1;
+const PAGES_MAX = 2 ** 31;
+
+/** Of a group, side by side, so that a row meets one line of the cache for all of it. */
+const State = { basePage: 0, pageShift: 1, length: 2, lowest: 3, highest: 4, countsAt: 5 } as const;
+const STATE_WORDS = 8;
+
 /**
- * The first pass: counts values into a window for each group, that grows and becomes coarser with what it meets. As
+ * The first pass: counts values into a window for each group, that moves and becomes coarser with what it meets. As
  * long as a bucket can hold only one value (see {@link resolution}), the counts are the exact distribution.
+ *
+ * A row costs a few nanoseconds, which decides how long a calibration takes. So it is all in integers of 32 bits, by
+ * pages; only values from 8 TiB on, and those outside of their window, take the long way.
  */
 export class UsageCounter {
-  readonly #lengthMax: number;
+  readonly #length: number;
   readonly #windows: Window[];
-  readonly #base: Float64Array;
-  readonly #inverse: Float64Array;
-  readonly #counts: Uint32Array[];
-  readonly #lowest: Float64Array;
-  readonly #highest: Float64Array;
+  readonly #state: Int32Array;
+  readonly #counts: Uint32Array;
+  /** Pages of values that took the long way. */
+  readonly #lowestFar: Float64Array;
+  readonly #highestFar: Float64Array;
   readonly #absent: Float64Array;
+  /** Rows of a batch that have to take the long way. */
+  #farRows = new Int32Array(0);
   #lowBits = 0;
   #strangers = 0;
 
   constructor(groups: number) {
-    this.#lengthMax = bucketsPerGroup(groups);
+    this.#length = bucketsPerGroup(groups);
     this.#windows = Array.from({ length: groups }, emptyWindow);
-    this.#base = new Float64Array(groups);
-    this.#inverse = new Float64Array(groups);
-    this.#counts = this.#windows.map(({ counts }) => counts);
-    this.#lowest = new Float64Array(groups).fill(Number.POSITIVE_INFINITY);
-    this.#highest = new Float64Array(groups).fill(Number.NEGATIVE_INFINITY);
+    this.#counts = new Uint32Array(groups * this.#length);
+    this.#state = new Int32Array(groups * STATE_WORDS);
+    for (let group = 0; group < groups; group++) {
+      this.#state[group * STATE_WORDS + State.lowest] = PAGES_MAX - 1;
+      this.#state[group * STATE_WORDS + State.highest] = -1;
+      this.#state[group * STATE_WORDS + State.countsAt] = group * this.#length;
+    }
+    this.#lowestFar = new Float64Array(groups).fill(Number.POSITIVE_INFINITY);
+    this.#highestFar = new Float64Array(groups).fill(Number.NEGATIVE_INFINITY);
     this.#absent = new Float64Array(groups);
   }
 
-  add(batch: UsageColumns, groupOf: GroupOf): void {
-    const { words, validity } = batch.usage;
-    const base = this.#base;
-    const inverse = this.#inverse;
+  add({ rows, cgroups, cgroupValidity, usage }: UsageColumns, groupOf: GroupOf): void {
+    const { validity } = usage;
+    // As signed numbers: the compiler keeps those in registers, and only their bits are looked at.
+    const words = new Int32Array(usage.words.buffer, usage.words.byteOffset, rows * 2);
+    if (this.#farRows.length < rows) this.#farRows = new Int32Array(rows);
+    const state = this.#state;
     const counts = this.#counts;
-    const lowest = this.#lowest;
-    const highest = this.#highest;
-    let lowBits = this.#lowBits;
-    for (let row = 0; row < batch.rows; row++) {
-      const group = groupAt(batch, row, groupOf);
+    const absent = this.#absent;
+    const farRows = this.#farRows;
+    const numbers = groupOf.length;
+    let lowBits = 0;
+    let strangers = 0;
+    let farCount = 0;
+    for (let row = 0; row < rows; row++) {
+      const bit = 1 << (row & 7);
+      const number = cgroups[row] as number;
+      const known = cgroupValidity === null || ((cgroupValidity[row >> 3] as number) & bit) !== 0;
+      const group = known && number >= 0 && number < numbers ? (groupOf[number] as number) : -1;
       if (group < 0) {
-        this.#strangers++;
+        strangers++;
         continue;
       }
-      const high = words[row * 2 + 1] as number;
-      const absent = validity !== null && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
-      if (absent || high >= INEXACT_HIGH_WORD) {
-        this.#absent[group] = (this.#absent[group] as number) + 1;
+      if (validity !== null && ((validity[row >> 3] as number) & bit) === 0) {
+        absent[group] = (absent[group] as number) + 1;
         continue;
       }
       const low = words[row * 2] as number;
-      lowBits |= low;
-      const value = high * WORD + low;
-      if (value < (lowest[group] as number)) lowest[group] = value;
-      if (value > (highest[group] as number)) highest[group] = value;
-      const at = (value - (base[group] as number)) * (inverse[group] as number);
-      let own = counts[group] as Uint32Array;
-      if (at >= 0 && at < own.length) {
-        own[at | 0] = (own[at | 0] as number) + 1;
+      const high = words[row * 2 + 1] as number;
+      const page = (high << HIGH_SHIFT) | (low >>> PAGE_SHIFT);
+      const of = group * STATE_WORDS;
+      // Below the window the difference is, without its sign, beyond any length.
+      const at = (page - (state[of] as number)) >>> (state[of + State.pageShift] as number);
+      if (high >>> FAR_HIGH_SHIFT === 0 && at < (state[of + State.length] as number)) {
+        lowBits |= low;
+        if (page < (state[of + State.lowest] as number)) state[of + State.lowest] = page;
+        if (page > (state[of + State.highest] as number)) state[of + State.highest] = page;
+        const place = (state[of + State.countsAt] as number) + at;
+        counts[place] = ((counts[place] as number) + 1) | 0;
       } else {
-        own = this.#widen(group, value);
-        const place = Math.floor((value - (base[group] as number)) * (inverse[group] as number));
-        own[place] = (own[place] as number) + 1;
+        // Not at once: a call in this loop would double what every row costs.
+        farRows[farCount++] = row;
       }
     }
-    this.#lowBits = lowBits;
+    this.#lowBits |= lowBits;
+    this.#strangers += strangers;
+    for (let i = 0; i < farCount; i++) {
+      const row = farRows[i] as number;
+      const group = groupOf[cgroups[row] as number] as number;
+      this.#countFar(group, usage.words[row * 2 + 1] as number, usage.words[row * 2] as number);
+    }
   }
 
   finish(): CountedUsage {
+    const samples = this.#windows.map(({ counts }) => counts.reduce((sum, count) => sum + count, 0));
+    const state = (group: number, word: number): number => this.#state[group * STATE_WORDS + word] as number;
+    const near = samples.map((_, group) => state(group, State.highest) >= 0);
     return {
       windows: this.#windows,
-      lowest: this.#lowest,
-      highest: this.#highest,
-      samples: Float64Array.from(this.#windows, ({ counts }) =>
-        counts.reduce((sum, count) => sum + count, 0),
+      lowestPage: this.#lowestFar.map((far, group) =>
+        near[group] === true ? Math.min(far, state(group, State.lowest)) : far,
       ),
+      highestPage: this.#highestFar.map((far, group) =>
+        near[group] === true ? Math.max(far, state(group, State.highest)) : far,
+      ),
+      samples: Float64Array.from(samples),
       absent: this.#absent,
       lowBits: this.#lowBits,
       strangers: this.#strangers,
     };
   }
 
-  #widen(group: number, value: number): Uint32Array {
+  /** The long way. A number that a double cannot hold counts as absent. */
+  #countFar(group: number, high: number, low: number): void {
+    if (high >= INEXACT_HIGH_WORD) {
+      this.#absent[group] = (this.#absent[group] as number) + 1;
+      return;
+    }
+    this.#lowBits |= low;
+    const value = high * WORD + low;
+    const page = Math.floor(value / PAGE_BYTES);
+    this.#lowestFar[group] = Math.min(page, this.#lowestFar[group] as number);
+    this.#highestFar[group] = Math.max(page, this.#highestFar[group] as number);
     const window = this.#windows[group] as Window;
-    coverValues(window, value, value, this.#lengthMax);
-    this.#base[group] = window.base;
-    this.#inverse[group] = 2 ** -window.shift;
-    this.#counts[group] = window.counts;
-    return window.counts;
+    if (!reaches(window, value)) this.#widen(group, window, value);
+    const place = Math.floor((value - window.base) / widthOf(window.shift));
+    window.counts[place] = (window.counts[place] as number) + 1;
   }
+
+  #widen(group: number, window: Window, value: number): void {
+    const { base, shift, counts } = coverValues(window, value, value, this.#length);
+    const of = group * STATE_WORDS;
+    const countsAt = this.#state[of + State.countsAt] as number;
+    this.#counts.set(counts, countsAt);
+    window.base = base;
+    window.shift = shift;
+    window.counts = this.#counts.subarray(countsAt, countsAt + this.#length);
+    const reachesFar = base + this.#length * widthOf(shift) > PAGES_MAX * PAGE_BYTES;
+    this.#state[of + State.basePage] = base / PAGE_BYTES;
+    this.#state[of + State.pageShift] = shift - PAGE_SHIFT;
+    // Of one that the short way cannot reckon with, no value is within it.
+    this.#state[of + State.length] = reachesFar ? 0 : this.#length;
+  }
+}
+
+function reaches({ base, shift, counts }: Window, value: number): boolean {
+  return value >= base && value < base + counts.length * widthOf(shift);
 }
 
 /**
@@ -120,7 +186,7 @@ export class UsageCounter {
  * @throws RangeError when a group has more samples than can be counted
  */
 export function mergeCounted(into: CountedUsage, from: CountedUsage): CountedUsage {
-  const lengthMax = bucketsPerGroup(into.windows.length);
+  const length = bucketsPerGroup(into.windows.length);
   into.windows.forEach((window, group) => {
     const other = from.windows[group] as Window;
     const samples = (into.samples[group] as number) + (from.samples[group] as number);
@@ -128,12 +194,15 @@ export function mergeCounted(into: CountedUsage, from: CountedUsage): CountedUsa
     into.samples[group] = samples;
     into.absent[group] = (into.absent[group] as number) + (from.absent[group] as number);
     if ((from.samples[group] as number) === 0) return;
-    const lowest = from.lowest[group] as number;
-    const highest = from.highest[group] as number;
-    coverValues(window, lowest, highest, lengthMax, other.shift);
+    const lowest = from.lowestPage[group] as number;
+    const highest = from.highestPage[group] as number;
+    Object.assign(
+      window,
+      coverValues(window, lowest * PAGE_BYTES, highest * PAGE_BYTES, length, other.shift),
+    );
     addCounts(window, other);
-    into.lowest[group] = Math.min(into.lowest[group] as number, lowest);
-    into.highest[group] = Math.max(into.highest[group] as number, highest);
+    into.lowestPage[group] = Math.min(into.lowestPage[group] as number, lowest);
+    into.highestPage[group] = Math.max(into.highestPage[group] as number, highest);
   });
   return {
     ...into,

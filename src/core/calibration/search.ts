@@ -1,7 +1,7 @@
 import { invariant } from "../fault.ts";
 import { bucketsPerGroup, type CountedUsage, resolution } from "./counts.ts";
 import type { Ranges } from "./ranges.ts";
-import type { Window } from "./window.ts";
+import { PAGE_SHIFT, type Window } from "./window.ts";
 
 /** A rank that is looked for: it is known to lie in the bucket of 2^shift bytes that begins at `base`. */
 interface Wanted {
@@ -108,9 +108,10 @@ export class RankSearch {
 
   #known({ group, rank, base, shift }: Wanted): number | null {
     if (shift <= this.#resolution) return base;
-    if (rank === 0) return this.#counted.lowest[group] as number;
-    const highest = rank === (this.#counted.samples[group] as number) - 1;
-    return highest ? (this.#counted.highest[group] as number) : null;
+    if (this.#resolution < PAGE_SHIFT) return null;
+    if (rank === 0) return (this.#counted.lowestPage[group] as number) * 2 ** PAGE_SHIFT;
+    const last = rank === (this.#counted.samples[group] as number) - 1;
+    return last ? (this.#counted.highestPage[group] as number) * 2 ** PAGE_SHIFT : null;
   }
 }
 

@@ -53,9 +53,9 @@ export function percentileRank(percent: number, samples: number): number {
 /** The ranks that the statistics take; for {@link RankSearch}. */
 export function wantedRanks(full: boolean): (samples: number) => readonly number[] {
   return (samples) => {
-    const median = [Math.floor((samples - 1) / 2), Math.floor(samples / 2)];
-    if (!full) return median;
-    return [...median, ...Object.values(PERCENTILES).map((percent) => percentileRank(percent, samples))];
+    const always = [0, Math.floor((samples - 1) / 2), Math.floor(samples / 2), samples - 1];
+    if (!full) return always;
+    return [...always, ...Object.values(PERCENTILES).map((percent) => percentileRank(percent, samples))];
   };
 }
 
@@ -83,8 +83,8 @@ export function summarize(
     path,
     samples,
     absentSamples: counted.absent[group] as number,
-    minBytes: counted.lowest[group] as number,
-    maxBytes: counted.highest[group] as number,
+    minBytes: search.valueAt(group, 0),
+    maxBytes: search.valueAt(group, samples - 1),
     // Not (below + above) / 2, which is not exact near 2^53.
     medianBytes: below + (above - below) / 2,
     full: parts === null ? null : fullOf(parts, percentile),

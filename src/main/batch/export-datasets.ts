@@ -1,4 +1,5 @@
 import path from "node:path";
+import { rowsSaid } from "../../core/dataset/manifest.ts";
 
 import type { TableName } from "../../core/dataset/tables.ts";
 import { ExitCode } from "../../core/fault.ts";
@@ -8,7 +9,7 @@ import {
   type ExportFormat,
   type ExportTask,
 } from "../../workers/batch/export.ts";
-import { type Dataset, rowsSaid } from "../../workers/common/dataset-reader.ts";
+import type { Dataset } from "../../workers/common/dataset-reader.ts";
 import { lossText, openDatasets } from "./datasets.ts";
 import { type BatchPool, withBatchPool } from "./pool.ts";
 import { ProgressLine, rowsText, tellLosses, tellRefused } from "./tell.ts";
