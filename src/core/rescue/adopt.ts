@@ -1,6 +1,7 @@
 /** Loans that were made before this life of the analysis, rebuilt from what the journal says about limits. */
 import type { Followed } from "./followed.ts";
 import { Lease } from "./lease.ts";
+import type { OutstandingLimit } from "./report.ts";
 import type { RescueState } from "./state.ts";
 
 /** The journal, and the identities of its cgroups, are waited for so long; what is not there then is gone. */
@@ -16,26 +17,29 @@ export function adoptOutstanding(state: RescueState, nowUs: number): boolean {
   if (adoption === null) return true;
   if (Number.isNaN(adoption.sinceUs)) adoption.sinceUs = nowUs;
   const patient = nowUs - adoption.sinceUs < ADOPT_WITHIN_US;
-  if (adoption.limits === null) {
-    if (!patient) state.adoption = null;
-    return !patient;
-  }
-  if (patient && adoption.limits.some(({ path }) => state.byPath(path) === undefined)) return false;
+  const { limits } = adoption;
+  if (patient && (limits === null || limits.some(({ path }) => state.byPath(path) === undefined)))
+    return false;
   state.adoption = null;
+  takeOver(state, limits ?? [], nowUs);
+  for (const tell of adoption.later) tell();
+  return true;
+}
 
+function takeOver(state: RescueState, limits: readonly OutstandingLimit[], nowUs: number): void {
   const receivers: { cgroup: Followed; bytes: number }[] = [];
   const donors: { cgroup: Followed; bytes: number }[] = [];
-  for (const limit of adoption.limits.toSorted((a, b) => (a.path < b.path ? -1 : 1))) {
+  for (const limit of limits.toSorted((a, b) => (a.path < b.path ? -1 : 1))) {
     const cgroup = state.byPath(limit.path);
     const lentBytes = limit.presentLimitBytes - limit.originalLimitBytes;
     if (cgroup === undefined || !Number.isFinite(lentBytes) || lentBytes === 0) continue;
-    cgroup.limitIs(limit.presentLimitBytes, nowUs);
+    // A row of the detail ring that is here already is no older.
+    if (Number.isNaN(cgroup.limitBytes)) cgroup.limitBytes = limit.presentLimitBytes;
     // What was sampled while the books did not know of the rescue is not ordinary life's.
     cgroup.rescueBegan(Number.NEGATIVE_INFINITY);
     (lentBytes > 0 ? receivers : donors).push({ cgroup, bytes: Math.abs(lentBytes) });
   }
   match(state, receivers, donors, nowUs);
-  return true;
 }
 
 function match(

@@ -32,7 +32,8 @@ export class Followed {
   /** v2 memory.min, memory.low; 0 when there is none. */
   minBytes = 0;
   lowBytes = 0;
-  /** Since when its limit is not what the guard wrote; NaN: it is. */
+  /** A limit that was seen and nobody has explained yet, and since when; NaN: none. */
+  strangeBytes = Number.NaN;
   strangeSinceUs = Number.NaN;
 
   /** What it was lent. Null: nothing. */
@@ -75,6 +76,12 @@ export class Followed {
   /** The limit that its owner gave it. */
   get originalLimitBytes(): number {
     return this.limitBytes - this.lentBytes + this.reducedBytes;
+  }
+
+  /** The lowest that its limit may be by all that was seen and asked. */
+  get certainLimitBytes(): number {
+    const limitBytes = this.limitBytes - (this.lease === null ? 0 : this.lease.askedBytes);
+    return this.strangeBytes < limitBytes ? this.strangeBytes : limitBytes;
   }
 
   get hasLimit(): boolean {
@@ -140,6 +147,7 @@ export class Followed {
     if (Number.isNaN(bytes)) return;
     this.limitBytes = bytes;
     this.limitUs = Math.max(timeUs, this.limitUs);
+    this.strangeBytes = Number.NaN;
     this.strangeSinceUs = Number.NaN;
   }
 

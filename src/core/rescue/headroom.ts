@@ -71,11 +71,12 @@ export function headroomAbove(
   let bearable = host.availableBytes - amountBytes(hostReserve, host.totalBytes) - hostTakenBytes;
   let free = Math.min(bearable, globalThreshold * host.totalBytes - hostUsedBytes - hostTakenBytes);
   for (let above = receiver.parent; above !== null; above = above.parent) {
-    if (above.limitBytes === Number.POSITIVE_INFINITY) continue;
-    if (!above.hasLimit || !usageIsFresh(above, nowUs, terms)) return NONE;
+    const limitBytes = above.certainLimitBytes;
+    if (limitBytes === Number.POSITIVE_INFINITY) continue;
+    if (Number.isNaN(limitBytes) || !usageIsFresh(above, nowUs, terms)) return NONE;
     const willUseBytes = above.usageBytes + untilLimitBytes + above.promisedBytes - ownBytes;
-    bearable = Math.min(bearable, above.limitBytes - willUseBytes);
-    free = Math.min(free, globalThreshold * above.limitBytes - willUseBytes);
+    bearable = Math.min(bearable, limitBytes - willUseBytes);
+    free = Math.min(free, globalThreshold * limitBytes - willUseBytes);
   }
   // NaN, of a host that is not known, is not above 0.
   const bearableBytes = bearable > 0 ? floorToPage(bearable) : 0;

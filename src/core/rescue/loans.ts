@@ -91,6 +91,14 @@ export class Loans {
     donor.reducedBytes += bytes;
   }
 
+  clear(): void {
+    for (const { number } of this.open.splice(0)) {
+      const receiver = this.#cgroups.get(number);
+      if (receiver !== undefined) receiver.lease = null;
+    }
+    this.closing.splice(0);
+  }
+
   /** Strikes out what is settled. */
   sweep(): void {
     for (let i = this.open.length - 1; i >= 0; i--) {

@@ -24,11 +24,13 @@ export function plan(state: RescueState, nowUs: number, host: HostMemory): Rescu
   if (receivers.length === 0 && state.loans.none && state.book.empty) return NOTHING;
 
   const without = state.book.assign(receivers.map(({ number }) => number));
+  // Before the orders: what goes back is nobody's headroom.
+  const returns = dueReturns(state, nowUs);
   const recommendations: Recommendation[] = [];
   const orders = receivers.length === 0 ? [] : makeOrders(state, receivers, nowUs, host, recommendations);
   return {
     orders: state.book.renew(orders),
-    returns: dueReturns(state, nowUs),
+    returns,
     recommendations,
     limitations: state.sayOnce(without > 0, crowded(without)),
   };

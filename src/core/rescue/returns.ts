@@ -26,6 +26,7 @@ export function dueReturns(state: RescueState, nowUs: number): LeaseReturn[] {
     const back = lease.closing === null ? dueOf(state, lease, nowUs) : dueOfClosing(lease);
     if (back === null) continue;
     lease.silentUntilUs = nowUs + ANSWER_WITHIN_US;
+    lease.askedBytes = back.bytes;
     due.push(back);
   }
   return due.toSorted((a, b) => a.number - b.number);

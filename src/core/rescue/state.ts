@@ -12,8 +12,8 @@ import type { RescueTerms } from "./terms.ts";
 import { arrangeTree } from "./tree.ts";
 
 /**
- * A limit that is not what the guard wrote counts as another's word when it is seen again after this time: a first look
- * may have been before the guard's own writing, or ahead of its report.
+ * A limit that is not what it was counts as its owner's word when it is seen again after this time: a first look may
+ * have been ahead of the rescue thread's report.
  */
 const STRANGE_FOR_US = 2_000_000;
 /** What was asked to go back and could not is asked for again after this time; after longer, where a write failed. */
@@ -21,6 +21,15 @@ const ASK_AGAIN_US = 1_000_000;
 const ASK_AGAIN_REFUSED_US = 10_000_000;
 /** Waiting for a return doubles up to this, when a rescue soon follows it. */
 const PATIENCE_MAX = 16;
+
+export interface Adoption {
+  /** Null: the journal has not been heard of yet. */
+  readonly limits: readonly OutstandingLimit[] | null;
+  /** When it was first waited for; NaN before. */
+  sinceUs: number;
+  /** What was told since, to be taken in after what the journal says. */
+  readonly later: (() => void)[];
+}
 
 export class RescueState {
   readonly cgroups: ReadonlyMap<number, Followed>;
@@ -31,8 +40,8 @@ export class RescueState {
   #terms: RescueTerms;
   #treeIsOld = false;
   #crowdedSaid = false;
-  /** What the journal says is lent and nobody has taken into the books. Null: nothing. */
-  adoption: { readonly limits: readonly OutstandingLimit[] | null; sinceUs: number } | null = null;
+  /** What the journal says is lent and nobody has taken into the books (adopt.ts). Null: nothing. */
+  adoption: Adoption | null = null;
 
   /**
    * @param awaitsOutstanding loans may be out from before a restart: nothing is ordered before {@link outstanding} was
@@ -42,7 +51,7 @@ export class RescueState {
     this.cgroups = this.#cgroups;
     this.loans = new Loans(this.#cgroups);
     this.#terms = terms;
-    if (awaitsOutstanding) this.adoption = { limits: null, sinceUs: Number.NaN };
+    if (awaitsOutstanding) this.adoption = { limits: null, sinceUs: Number.NaN, later: [] };
   }
 
   get terms(): RescueTerms {
@@ -98,6 +107,7 @@ export class RescueState {
 
   /** Message `rescue`: what the rescue thread did. */
   report(report: RescueReport): void {
+    if (this.adoption !== null) return void this.adoption.later.push(() => this.report(report));
     this.book.forget();
     const cgroup = this.#cgroups.get(report.number);
     if (cgroup !== undefined && report.wokenUs > cgroup.usageUs && report.usageBytes >= 0) {
@@ -121,6 +131,7 @@ export class RescueState {
 
   /** Message `returned`: what became of a LeaseReturn. */
   returned(report: ReturnReport): void {
+    if (this.adoption !== null) return void this.adoption.later.push(() => this.returned(report));
     const againUs =
       report.outcome === "returned"
         ? report.timeUs
@@ -132,15 +143,23 @@ export class RescueState {
         if (lease.number === report.number) lease.silentUntilUs = againUs;
       }
     } else if (cgroup !== undefined) {
-      if (cgroup.lease !== null) cgroup.lease.silentUntilUs = againUs;
+      if (cgroup.lease !== null) {
+        cgroup.lease.silentUntilUs = againUs;
+        cgroup.lease.askedBytes = 0;
+      }
       if (report.returnedBytes > 0 && report.why === "unneeded") cgroup.returnedUs = report.timeUs;
     }
     this.loans.returned(report);
   }
 
-  /** Message `outstanding`: what is lent, as the journal has it. They are taken over by the next plans (adopt.ts). */
+  /**
+   * Message `outstanding`: all that is lent, as the journal has it at this point among the rescue thread's messages. It
+   * takes the place of what the books say; the next plans take it over (adopt.ts).
+   */
   outstanding(limits: readonly OutstandingLimit[]): void {
-    this.adoption = limits.length === 0 ? null : { limits, sinceUs: Number.NaN };
+    this.loans.clear();
+    for (const cgroup of this.#cgroups.values()) cgroup.reducedBytes = 0;
+    this.adoption = limits.length === 0 ? null : { limits, sinceUs: Number.NaN, later: [] };
   }
 
   /** The statistics of a cgroup; null when it is not followed. */
@@ -197,11 +216,13 @@ export class RescueState {
 
   #limitSeen(cgroup: Followed, timeUs: number, limitBytes: number): void {
     if (timeUs <= cgroup.limitUs) return;
-    if (!cgroup.inRescue || limitBytes === cgroup.limitBytes) {
+    const ours = cgroup.mayReceive || cgroup.mayGive || cgroup.inRescue;
+    if (!ours || Number.isNaN(cgroup.limitBytes) || limitBytes === cgroup.limitBytes) {
       cgroup.limitIs(limitBytes, timeUs);
-    } else if (!(timeUs - cgroup.strangeSinceUs >= STRANGE_FOR_US)) {
-      if (Number.isNaN(cgroup.strangeSinceUs)) cgroup.strangeSinceUs = timeUs;
-    } else {
+    } else if (limitBytes !== cgroup.strangeBytes) {
+      cgroup.strangeBytes = limitBytes;
+      cgroup.strangeSinceUs = timeUs;
+    } else if (timeUs - cgroup.strangeSinceUs >= STRANGE_FOR_US) {
       // It is not known what of it was lent: what its owner wrote stands.
       this.loans.forgetDonor(cgroup);
       this.loans.close(cgroup, "limit-changed", timeUs);
