@@ -14,7 +14,7 @@ export interface Program {
 }
 
 export interface VmShape {
-  readonly memory: "512M" | "1G";
+  readonly memory: "512M" | "1G" | "2G";
   readonly swap: "512M" | "1G" | null;
   readonly cgroup: "v1" | "v2";
 }

@@ -19,12 +19,12 @@ export class TestCgroup {
   readonly directory: string;
   /** As `--scope` wants it. */
   readonly scope: string;
-  readonly #version: CgroupVersion;
+  readonly version: CgroupVersion;
 
   private constructor(root: string, name: string, version: CgroupVersion, scope = `/${name}`) {
     this.directory = path.join(root, name);
     this.scope = scope;
-    this.#version = version;
+    this.version = version;
   }
 
   /** A memory cgroup; with a limit in MiB unless null. */
@@ -38,8 +38,8 @@ export class TestCgroup {
 
   /** A memory cgroup within another. */
   static within(context: TestContext, parent: TestCgroup, name: string, limitMiB: number | null): TestCgroup {
-    if (parent.#version === 2) parent.write("cgroup.subtree_control", "+memory");
-    const cgroup = new TestCgroup(parent.directory, name, parent.#version, `${parent.scope}/${name}`);
+    if (parent.version === 2) parent.write("cgroup.subtree_control", "+memory");
+    const cgroup = new TestCgroup(parent.directory, name, parent.version, `${parent.scope}/${name}`);
     cgroup.make();
     context.onTestFinished(() => cgroup.remove());
     if (limitMiB !== null) cgroup.limit(limitMiB);
@@ -71,7 +71,7 @@ export class TestCgroup {
   }
 
   limit(limitMiB: number): void {
-    this.write(FILES[this.#version].limit, String(limitMiB * MIB));
+    this.write(FILES[this.version].limit, String(limitMiB * MIB));
   }
 
   write(file: string, text: string): void {
@@ -83,17 +83,17 @@ export class TestCgroup {
   }
 
   get limitBytes(): number {
-    return Number(this.read(FILES[this.#version].limit));
+    return Number(this.read(FILES[this.version].limit));
   }
 
   get usageBytes(): number {
-    return Number(this.read(FILES[this.#version].usage));
+    return Number(this.read(FILES[this.version].usage));
   }
 
   /** How often the kernel's OOM killer has ended somebody in here. */
   get oomKills(): number {
-    const found = /^oom_kill (\d+)$/m.exec(this.read(FILES[this.#version].events));
-    if (found === null) throw new Error(`${FILES[this.#version].events} has no oom_kill`);
+    const found = /^oom_kill (\d+)$/m.exec(this.read(FILES[this.version].events));
+    if (found === null) throw new Error(`${FILES[this.version].events} has no oom_kill`);
     return Number(found[1]);
   }
 

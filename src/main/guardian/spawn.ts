@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import fs from "node:fs";
 import { GUARDIAN_SCRIPT } from "./script.ts";
 
 /** A shell that has not begun its script by then will not. */
@@ -31,11 +32,21 @@ export function spawnGuardian(
   const args = [journalPath, procRoot, String(pageBytes), mode, kernelLogPath ?? ""];
   return spawn("/bin/sh", ["-c", 'eval "$PLIMSOLL_GUARDIAN"', "plimsoll-guardian", ...args], {
     detached: true,
-    stdio: [input ?? "ignore", "pipe", "inherit", lock],
+    stdio: [input ?? "ignore", "pipe", outlivesUs() ? "inherit" : "ignore", lock],
     cwd: "/",
     // LC_ALL: a path is bytes, whatever the locale thinks of them.
     env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", PLIMSOLL_GUARDIAN: GUARDIAN_SCRIPT },
   });
+}
+
+/** Whoever reads the guard's stderr by a pipe or a socket waits for its last holder: that would be the guardian. */
+function outlivesUs(): boolean {
+  try {
+    const facts = fs.fstatSync(2);
+    return facts.isFile() || facts.isCharacterDevice();
+  } catch {
+    return false;
+  }
 }
 
 /** Waits until a guardian is deaf to signals and listens to its guard. @returns null, or why there is none */

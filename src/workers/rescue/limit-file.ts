@@ -72,3 +72,13 @@ export class LimitFile {
     fs.closeSync(this.#descriptor);
   }
 }
+
+/** A limit that is read once; NaN when its cgroup is gone. */
+export function readLimit(path: string): number {
+  try {
+    const bytes = fs.readFileSync(path);
+    return parseLimit(bytes, bytes.length);
+  } catch {
+    return Number.NaN;
+  }
+}

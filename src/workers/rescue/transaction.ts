@@ -63,7 +63,7 @@ export class Transaction {
 
   /** What was changed is what it was again; what is now as the guard found it is off the journal. */
   #rollBack(failed: number): void {
-    for (let i = failed; i >= 0; i--) {
+    for (let i = this.#count - 1; i >= 0; i--) {
       const { file, inode, fromBytes, toBytes } = this.#changes[i] as Change;
       const { path } = file as LimitFile;
       if (i < failed) (file as LimitFile).write(fromBytes);

@@ -16,6 +16,7 @@ import type { Notice, Receiver } from "./receiver.ts";
 import { ReceiverV1 } from "./receiver-v1.ts";
 import { Receivers, type Slot } from "./receivers.ts";
 import { Rescuer } from "./rescuer.ts";
+import { readLimit } from "./limit-file.ts";
 import { rehearse } from "./rehearsal.ts";
 import { returnLease } from "./returns.ts";
 import { Transaction } from "./transaction.ts";
@@ -180,7 +181,11 @@ class RescueThread {
     if (receiver === null) return;
     const { rescue } = this.#policy;
     this.#askThresholds(slot);
-    if (!this.#mayWrite) return void receiver.unpause(this.#transaction);
+    if (!this.#mayWrite) {
+      receiver.unpause(this.#transaction);
+      if (this.#policy.dryRun) this.#tellWatching(slot);
+      return;
+    }
     const limitBytes = receiver.limitBytes();
     const canGive = Math.min(order.bearableBytes, order.lendableBytes) >= rescue.addMinBytes;
     const roomy = limitBytes - receiver.usageBytes() > rescue.marginBytes / 2;
@@ -272,10 +277,13 @@ class RescueThread {
 
   /** What the journal says is still lent, by whatever life of the guard. */
   #tellOutstanding(): void {
-    const limits = this.#journal.outstanding().flatMap(({ path: file, original, value }) => {
-      if (!LIMIT_FILES.has(path.basename(file)) || value === original) return [];
+    const limits = this.#journal.outstanding().flatMap(({ path: file, original }) => {
+      if (!LIMIT_FILES.has(path.basename(file))) return [];
+      // What was journaled may not have been written any more: the file knows.
+      const presentLimitBytes = readLimit(file);
+      if (presentLimitBytes === original || Number.isNaN(presentLimitBytes)) return [];
       const cgroup = `/${path.relative(this.#root, path.dirname(file))}`;
-      return [{ path: cgroup, originalLimitBytes: original, presentLimitBytes: value }];
+      return [{ path: cgroup, originalLimitBytes: original, presentLimitBytes }];
     });
     this.#context.send("analysis", { type: "outstanding", limits });
   }
