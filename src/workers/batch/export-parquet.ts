@@ -1,20 +1,27 @@
+import fs from "node:fs";
+import { createRequire } from "node:module";
 import { type RecordBatch, RecordBatchStreamWriter } from "apache-arrow";
 import {
   Compression,
+  initSync,
   Table,
   transformParquetStream,
   type WriterProperties,
   WriterPropertiesBuilder,
-} from "parquet-wasm";
+} from "parquet-wasm/esm";
 import type { Batch } from "../common/dataset-reader.ts";
 import { ArrowRows } from "./arrow-rows.ts";
 import type { Encode } from "./export-rows.ts";
+
+// The package's build for Node is a CommonJS file that its package.json declares to be a module: it cannot be loaded.
+const WASM = createRequire(import.meta.url).resolve("parquet-wasm/esm/parquet_wasm_bg.wasm");
 
 /** A row group is held in memory until it is full: of the widest table, this many rows are some 30 MiB. */
 const ROWS_PER_GROUP = 131_072;
 
 /** Parquet, compressed with Snappy. */
 export const encodeParquet: Encode = async (batches, shape, output) => {
+  initSync({ module: fs.readFileSync(WASM) });
   const rows = new ArrowRows(shape, "plain");
   const source = sourceOf(batches, rows);
   const parquet = await transformParquetStream(source, writerProperties());
