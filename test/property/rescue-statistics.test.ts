@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DETAIL_COLUMNS, Detail, USAGE_COLUMNS, Usage } from "../../src/core/cgroups/columns.ts";
 import { RescueState } from "../../src/core/rescue/state.ts";
+import type { RescueTerms } from "../../src/core/rescue/terms.ts";
 import type { UsageStatistics } from "../../src/core/statistics/live.ts";
 import { MiB, RESCUE, SECOND_US } from "../support/rescue-world.ts";
 
@@ -12,6 +13,13 @@ if (seed !== undefined) fc.configureGlobal({ seed: Number(seed) });
 const RECEIVER = 1;
 const DONOR = 2;
 const LIMIT_BYTES = 100 * MiB;
+
+const TERMS: RescueTerms = {
+  rescue: RESCUE,
+  cgroups: { intervalMs: 1000, halfLifeMs: 60_000, calibration: {} },
+  mayReceive: (path) => path === "/r",
+  mayGive: (path) => path === "/d",
+};
 
 /** Seconds of ordinary life with their samples, and rescues among them. */
 const second = fc.record({
@@ -35,12 +43,7 @@ function row(columns: number, cells: Readonly<Record<number, number>>): Float64A
 
 /** @param teaches what the two use during a rescue is as recorded; else other figures stand in their place */
 function learn(life: readonly Second[], teaches: boolean): (UsageStatistics | undefined)[] {
-  const state = new RescueState({
-    rescue: RESCUE,
-    cgroups: { intervalMs: 1000, halfLifeMs: 60_000, calibration: {} },
-    mayReceive: (path) => path === "/r",
-    mayGive: (path) => path === "/d",
-  });
+  const state = new RescueState(TERMS);
   const identity = { inode: 1, onlyAncestor: false };
   state.identities(
     [
@@ -144,6 +147,30 @@ describe("live statistics and rescues", () => {
       { numRuns: 500 },
     );
     expect(apart).toBeGreaterThan(1000);
+  });
+
+  test("a sample from before everything went back, read after it was told, is kept apart", () => {
+    const state = new RescueState(TERMS);
+    state.identities([{ number: RECEIVER, path: "/r", inode: 1, onlyAncestor: false }], []);
+    tellRaised(state, 0)();
+    tellReturned(state, 9 * SECOND_US)();
+    const sample = (timeUs: number, bytes: number): void =>
+      state.usage(
+        row(USAGE_COLUMNS.length, {
+          [Usage.timeUs]: timeUs,
+          [Usage.cgroup]: RECEIVER,
+          [Usage.usageBytes]: bytes,
+        }),
+      );
+    sample(8 * SECOND_US, 99 * MiB);
+    sample(10 * SECOND_US, 5 * MiB);
+    sample(11 * SECOND_US, 6 * MiB);
+    expect(state.statistics(RECEIVER)?.summary()).toMatchObject({
+      samples: 1,
+      samplesApart: 1,
+      maxBytes: 5 * MiB,
+      maxApartBytes: 99 * MiB,
+    });
   });
 
   test("without a rescue, every sample but the last is learned", () => {

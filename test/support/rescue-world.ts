@@ -202,6 +202,11 @@ export class RescueWorld {
     for (let i = 0; i < count; i++) this.sweep();
   }
 
+  /** Something else that the rescue thread says. */
+  tell(letter: (state: RescueState) => void): void {
+    this.#mail.push(letter);
+  }
+
   /** Tells the analysis what has happened. */
   deliver(): void {
     for (const letter of this.#mail.splice(0)) {

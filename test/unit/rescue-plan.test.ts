@@ -338,6 +338,70 @@ describe("rescues as a whole", () => {
   });
 });
 
+describe("what the rescue thread tells", () => {
+  test("after any event the orders are written anew, as the thread deducts from its copies", () => {
+    const host = three({ rescue: { lendShareMax: 0 } });
+    host.sweep();
+    expect(host.sweep().orders).toEqual([]);
+    expect(host.grow("/p/grows", MiB)).toBe("killed");
+    host.at("/p/grows").ownBytes = 100 * MiB;
+    expect(host.reports.map(({ outcome }) => outcome)).toEqual(["cap"]);
+    const [written] = host.sweep().orders;
+    expect(written?.order.number).toBe(host.at("/p/grows").number);
+  });
+
+  test("a donor that refused is not asked again for a while", () => {
+    const host = three();
+    host.sweep();
+    host.grow("/p/grows", MiB);
+    const [last] = host.reports;
+    check(last !== undefined, "it is rescued");
+    const idle = host.at("/p/idle");
+    const limits = { limitBeforeBytes: idle.limitBytes, limitAfterBytes: idle.limitBytes };
+    host.tell((state) =>
+      state.report({
+        ...last,
+        outcome: "refused",
+        refusal: "memory.limit_in_bytes: EBUSY",
+        donors: [{ number: idle.number, path: idle.path, reducedBytes: MiB, ...limits }],
+      }),
+    );
+    const donors = (): number[] => host.orderOf("/p/grows").donors.map(({ number }) => number);
+    host.sweep();
+    expect(donors()).not.toContain(idle.number);
+    expect(donors()).toContain(host.at("/p/calm").number);
+    host.sweeps(6);
+    expect(donors()).toContain(idle.number);
+  });
+
+  test("what went back after the journal was sent counts, although it is told before all cgroups are known", () => {
+    const host = three();
+    host.sweep();
+    host.grow("/p/grows", 20 * MiB);
+    host.sweep();
+    const grows = host.at("/p/grows");
+    host.restart();
+    const lentBytes = grows.limitBytes - grows.originalBytes;
+    grows.limitBytes -= MiB;
+    host.tell((state) =>
+      state.returned({
+        number: grows.number,
+        path: grows.path,
+        why: "unneeded",
+        outcome: "returned",
+        refusal: null,
+        returnedBytes: MiB,
+        limitAfterBytes: grows.limitBytes,
+        donors: [],
+        timeUs: host.nowUs,
+        wallMs: 0,
+      }),
+    );
+    host.sweep();
+    expect(host.state.cgroups.get(grows.number)?.lentBytes).toBe(lentBytes - MiB);
+  });
+});
+
 describe("what was lent goes back", () => {
   test("when it was not needed for the time, and not a moment earlier", () => {
     const host = three();
