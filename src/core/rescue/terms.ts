@@ -1,6 +1,5 @@
 /** What goes into a plan beside what is known of the cgroups, and what comes out of it. */
-import { compilePatterns } from "../cgroups/pattern.ts";
-import type { CgroupsPolicy, Policy, RescuePolicy } from "../policy/policy.ts";
+import type { CgroupsPolicy, RescuePolicy } from "../policy/policy.ts";
 import type { RescueOrder } from "./order.ts";
 import type { LeaseReturn, Recommendation } from "./report.ts";
 
@@ -11,16 +10,6 @@ export interface RescueTerms {
   /** `rescue.cgroups` and `rescue.donors`, of a path below the hierarchy's root. */
   readonly mayReceive: (path: string) => boolean;
   readonly mayGive: (path: string) => boolean;
-}
-
-/** @throws RangeError on a pattern that the policy should not have let through */
-export function rescueTerms(policy: Pick<Policy, "rescue" | "cgroups">): RescueTerms {
-  return {
-    rescue: policy.rescue,
-    cgroups: policy.cgroups,
-    mayReceive: compilePatterns(policy.rescue.cgroups),
-    mayGive: compilePatterns(policy.rescue.donors),
-  };
 }
 
 /**
