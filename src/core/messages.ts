@@ -2,6 +2,7 @@ import type { CgroupIdentity } from "./cgroups/columns.ts";
 import type { ActionEnd, ActionOutcome } from "./memory/state.ts";
 import type { Decision, LevelChange } from "./memory/decision.ts";
 import type { Policy } from "./policy/policy.ts";
+import type { CgroupFigures } from "./rescue/figures.ts";
 import type {
   LeaseReturn,
   OutstandingLimit,
@@ -57,6 +58,9 @@ export type Message =
       readonly descriptor: number;
       readonly thresholdsBytes: readonly number[];
     }
+  /** To the analysis: tell what is known of the cgroups; and its answer. */
+  | { readonly type: "ask-cgroups"; readonly id: number }
+  | { readonly type: "cgroup-figures"; readonly id: number; readonly figures: readonly CgroupFigures[] }
   /** To the recorder: a limit that would suit a cgroup better. */
   | { readonly type: "recommendation"; readonly recommendation: Recommendation }
   /** To the coordinator: a line for the log, or figures for the summary. */

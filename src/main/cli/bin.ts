@@ -36,7 +36,8 @@ function program(): Command {
   for (const command of [runCommand(), recordCommand(), checkCommand(), doctorCommand(), statusCommand()])
     plimsoll.addCommand(command);
   plimsoll.addCommand(auditCommand());
-  for (const command of [calibrateCommand(), exportCommand(), recommendCommand()]) plimsoll.addCommand(command);
+  for (const command of [calibrateCommand(), exportCommand(), recommendCommand()])
+    plimsoll.addCommand(command);
   return plimsoll;
 }
 

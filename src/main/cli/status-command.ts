@@ -2,8 +2,10 @@ import net from "node:net";
 import { Command } from "commander";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { formatDuration } from "../../core/units.ts";
+import type { CgroupFigures } from "../../core/rescue/figures.ts";
 import { placesFor } from "../coordinator/places.ts";
 import type { GuardStatus } from "../coordinator/status.ts";
+import { cgroupTable } from "./cgroup-table.ts";
 import { liveLine, summary } from "./terminal.ts";
 
 const ANSWER_LIMIT_MS = 3000;
@@ -12,6 +14,7 @@ const EXAMPLES = `
 Examples:
   plimsoll status                         the guard of the host
   plimsoll status --scope /build          the guard of one cgroup
+  plimsoll status --cgroups               what its cgroups use, and what was lent
   plimsoll status --json | jq .memory.availableBytes
 
 Exit codes: 0 done, 1 no guard runs there, 5 it is another user's.`;
@@ -21,17 +24,29 @@ export function statusCommand(): Command {
   return new Command("status")
     .description("show what the running guard sees and has done")
     .option("--scope <cgroup>", "which guard, when there are several", "host")
+    .option("--cgroups", "what is known of the cgroups that it follows")
     .option("--json", "print it as JSON")
     .addHelpText("after", EXAMPLES)
-    .action(async (options: { scope: string; json?: boolean }) => {
+    .action(async (options: { scope: string; json?: boolean; cgroups?: boolean }) => {
       const places = placesFor(options.scope, process.getuid?.() ?? 0, process.env);
-      const status = await askStatus(places.socketPath, options.scope);
+      if (options.cgroups === true) {
+        const { cgroups } = await ask<CgroupAnswer>("cgroups", places.socketPath, options.scope);
+        process.stdout.write(
+          options.json === true ? `${JSON.stringify(cgroups, null, 2)}\n` : cgroupTable(cgroups),
+        );
+        return;
+      }
+      const status = await ask<GuardStatus>("status", places.socketPath, options.scope);
       process.stdout.write(options.json === true ? `${JSON.stringify(status, null, 2)}\n` : toText(status));
     });
 }
 
-/** Asks a guard for its status over its socket. @throws Fault when none answers */
-async function askStatus(socketPath: string, scope: string): Promise<GuardStatus> {
+interface CgroupAnswer {
+  readonly cgroups: readonly CgroupFigures[];
+}
+
+/** Asks a guard over its socket. @throws Fault when none answers, or says that it cannot */
+async function ask<T extends object>(what: string, socketPath: string, scope: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(socketPath);
     let text = "";
@@ -39,14 +54,16 @@ async function askStatus(socketPath: string, scope: string): Promise<GuardStatus
     socket.setTimeout(ANSWER_LIMIT_MS, () =>
       socket.destroy(new Error(`no answer within ${ANSWER_LIMIT_MS} ms`)),
     );
-    socket.on("connect", () => socket.write(`${JSON.stringify({ ask: "status" })}\n`));
+    socket.on("connect", () => socket.write(`${JSON.stringify({ ask: what })}\n`));
     socket.on("data", (part: string) => {
       text += part;
     });
     socket.on("error", (error: NodeJS.ErrnoException) => reject(asFault(error, socketPath, scope)));
     socket.on("end", () => {
       try {
-        resolve(JSON.parse(text) as GuardStatus);
+        const answer = JSON.parse(text) as T | { readonly error: string };
+        if ("error" in answer) reject(new Fault(ExitCode.fault, `the guard of ${scope}: ${answer.error}`));
+        else resolve(answer);
       } catch {
         reject(
           new Fault(

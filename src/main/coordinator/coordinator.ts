@@ -4,6 +4,7 @@ import { ExitCode, Fault } from "../../core/fault.ts";
 import type { ActionOutcome } from "../../core/memory/state.ts";
 import type { ActionReport, GuardEvent, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
+import type { CgroupFigures } from "../../core/rescue/figures.ts";
 import { Board, Gauge, GUARD_WORKERS, type WorkerName } from "../../core/shared/board.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { raiseEvent } from "../../native/event.ts";
@@ -22,6 +23,7 @@ import { Crew } from "./crew.ts";
 import { HelperProcess } from "./helper-process.ts";
 import { Latencies } from "./latencies.ts";
 import type { Log } from "./log.ts";
+import { Questions } from "./questions.ts";
 import { RescueKeeper } from "./rescue-keeper.ts";
 import { makeDirectory, ownDirectory, type Places } from "./places.ts";
 import { protectOurselves, raisePriority } from "./self-protection.ts";
@@ -79,6 +81,7 @@ export class Guard {
   /** Before there is a recorder, what is to be recorded waits here. */
   readonly #unsaid: { readonly what: string; readonly why: string }[] = [];
   #recording = false;
+  readonly #cgroups = new Questions<readonly CgroupFigures[]>();
   readonly #unfinished = new Unfinished();
   #lastAction: ActionReport | null = null;
 
@@ -127,6 +130,7 @@ export class Guard {
     this.#recording = true;
     this.#server = await StatusServer.open(this.#options.places.socketPath, {
       status: () => this.status(),
+      cgroups: () => this.#cgroups.ask((id) => this.#crew.post("analysis", { type: "ask-cgroups", id })),
       fault: this.#options.allowFaults ? (worker, kind) => this.#injectFault(worker, kind) : null,
     }).catch((error: Error) => {
       this.#limited("status cannot be asked for", error.message);
@@ -350,6 +354,7 @@ export class Guard {
     const { log } = this.#options;
     if (message.type === "log") return log[message.severity](message.text);
     if (message.type === "thresholds") return void this.#tellOfUsage(message);
+    if (message.type === "cgroup-figures") return this.#cgroups.answer(message.id, message.figures);
     if (message.type === "latency") return this.latencies.add(message.name, message.us);
     throw new Error(`the coordinator knows no message ${message.type}`);
   }

@@ -30,9 +30,11 @@ export class RescueKeeper {
       return null;
     }
     const { guardian, recovered } = begun;
-    for (const { path } of recovered.putBack) log.warn(`${path}: put back, an earlier guard had left it changed`);
+    for (const { path } of recovered.putBack)
+      log.warn(`${path}: put back, an earlier guard had left it changed`);
     for (const { path, why } of recovered.abandoned) log.warn(`${path}: not put back, it was ${why}`);
-    for (const { line, found } of recovered.problems) log.warn(`limits.journal:${line}: passed over: ${found}`);
+    for (const { line, found } of recovered.problems)
+      log.warn(`limits.journal:${line}: passed over: ${found}`);
     board.guardianAlive = true;
     guardian.onChange((alive, why) => {
       board.guardianAlive = alive;

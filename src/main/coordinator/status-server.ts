@@ -1,10 +1,13 @@
 import fs from "node:fs";
 import net from "node:net";
 import { FaultKind, WORKER_NAMES, type WorkerName } from "../../core/shared/board.ts";
+import type { CgroupFigures } from "../../core/rescue/figures.ts";
 import type { GuardStatus } from "./status.ts";
 
 export interface StatusHandlers {
   readonly status: () => GuardStatus;
+  /** What is known of the followed cgroups; rejects when the analysis does not answer. */
+  readonly cgroups: () => Promise<readonly CgroupFigures[]>;
   /** Null: faults cannot be asked for. */
   readonly fault: ((worker: WorkerName, kind: 1 | 2) => void) | null;
 }
@@ -62,11 +65,21 @@ function serve(socket: net.Socket, handlers: StatusHandlers): void {
     request += text;
     if (request.length > REQUEST_LIMIT_BYTES) socket.destroy();
     if (!request.includes("\n")) return;
-    socket.end(`${JSON.stringify(answer(request, handlers))}\n`);
+    void reply(socket, request, handlers);
   });
 }
 
-function answer(request: string, handlers: StatusHandlers): GuardStatus | Record<string, unknown> {
+async function reply(socket: net.Socket, request: string, handlers: StatusHandlers): Promise<void> {
+  let answered: unknown;
+  try {
+    answered = await answer(request, handlers);
+  } catch (error) {
+    answered = { error: (error as Error).message };
+  }
+  socket.end(`${JSON.stringify(answered)}\n`);
+}
+
+async function answer(request: string, handlers: StatusHandlers): Promise<unknown> {
   let asked: { ask?: unknown; worker?: unknown; kind?: unknown };
   try {
     asked = JSON.parse(request) as typeof asked;
@@ -74,11 +87,12 @@ function answer(request: string, handlers: StatusHandlers): GuardStatus | Record
     return { error: 'expected one line of JSON, such as {"ask":"status"}' };
   }
   if (asked?.ask === "status") return handlers.status();
+  if (asked?.ask === "cgroups") return { cgroups: await handlers.cgroups() };
   if (asked?.ask === "fault" && handlers.fault !== null) {
     const worker = WORKER_NAMES.find((name) => name === asked.worker);
     if (worker === undefined) return { error: `expected a worker of ${WORKER_NAMES.join(", ")}` };
     handlers.fault(worker, asked.kind === "hang" ? FaultKind.hang : FaultKind.throw);
     return { done: true };
   }
-  return { error: 'expected {"ask":"status"}' };
+  return { error: 'expected {"ask":"status"} or {"ask":"cgroups"}' };
 }

@@ -3,6 +3,7 @@ import { compilePatterns } from "../../core/cgroups/pattern.ts";
 import type { Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { RescueBoard } from "../../core/rescue/board.ts";
+import { cgroupFigures } from "../../core/rescue/figures.ts";
 import { plan } from "../../core/rescue/plan.ts";
 import { RescueState } from "../../core/rescue/state.ts";
 import type { RescueTerms } from "../../core/rescue/terms.ts";
@@ -64,6 +65,11 @@ export class CgroupAnalysis {
       case "outstanding":
         this.#state.outstanding(message.limits);
         break;
+      case "ask-cgroups": {
+        const figures = cgroupFigures(this.#state);
+        this.#context.send("coordinator", { type: "cgroup-figures", id: message.id, figures });
+        return true;
+      }
       default:
         return false;
     }
