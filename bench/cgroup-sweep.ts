@@ -18,8 +18,8 @@ import { buildReference, ReferenceProgram } from "./reference-program.ts";
 
 const COUNTS = [10, 100, 1000];
 /** Reads of a usage file in one round, and of a memory.stat, whatever the number of cgroups. */
-const USAGE_READS = 40_000;
-const STAT_READS = 10_000;
+const USAGE_READS = 20_000;
+const STAT_READS = 4000;
 const RECORD_HZ = 10;
 const RECORD_MS = 15_000;
 
@@ -35,7 +35,7 @@ export async function benchCgroupSweep({ smoke }: Effort): Promise<Finding> {
     const figures: Figure[] = [];
     const evidence: string[] = [];
     for (const count of COUNTS.filter((each) => each <= herd.count)) {
-      const measured = await sweeps(herd, count, smoke ? 4 : 24);
+      const measured = await sweeps(herd, count, smoke ? 4 : 60);
       figures.push(...measured.figures);
       evidence.push(measured.evidence);
     }

@@ -57,6 +57,22 @@ delivery of its notice is in that; the return of pidfd_send_signal and the signa
 begins with the guard's own waking, or with the sample that showed the line crossed. The C watcher waits for the same kernel notice and
 sends the same signal, to a victim named beforehand.`,
   },
+  rescue: {
+    title: "Rescue of a paused cgroup",
+    story: `A program in a cgroup v1 of 64 MiB touches memory at 1 GiB/s from 50 to 600 MiB; at its limit it waits (oom_kill_disable) until the
+limit is raised. The stall is what the program itself sees: the time of a page during which it gave up the processor. The guard and the C
+watcher reckon the same amounts and journal each change first; the guard also looks at the memory-and-swap limit, and who else could give.
+The first time at a limit the kernel may let a task that reclaims in vain sleep for 100 ms before it tells anybody: counted apart, for both.`,
+  },
+  ahead: {
+    title: "Rescue ahead of the limit",
+    story: `The same program at 200 MiB/s, without a pause: the guard is told of usage near the limit (v1 thresholds, v2 memory.high), and has to
+raise it before it is met. Five programs at a time.`,
+  },
+  recording: {
+    title: "Recording",
+    story: `plimsoll record on real cgroups at 10 Hz: processor time of the whole process, and what a sample takes on disk.`,
+  },
   idle: {
     title: "On a calm host",
     story: `The guard at default rates beside a bare Node process with as many workers, each blocked in Atomics.wait, as the guard's are in

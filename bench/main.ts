@@ -17,6 +17,8 @@ import { benchHostSample } from "./host-sample.ts";
 import { benchIdle } from "./idle.ts";
 import { benchParts } from "./parts.ts";
 import { benchProcessWalk } from "./process-walk.ts";
+import { benchRecording } from "./recording.ts";
+import { benchRescue, benchRescueAhead } from "./rescue.ts";
 import { figureTable } from "./table.ts";
 
 const BENCHES: Readonly<Record<string, (effort: Effort) => Finding | Promise<Finding>>> = {
@@ -24,6 +26,9 @@ const BENCHES: Readonly<Record<string, (effort: Effort) => Finding | Promise<Fin
   walk: benchProcessWalk,
   cgroups: benchCgroupSweep,
   crossing: benchCrossing,
+  rescue: benchRescue,
+  ahead: benchRescueAhead,
+  recording: benchRecording,
   idle: benchIdle,
   parts: benchParts,
 };

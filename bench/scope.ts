@@ -2,11 +2,16 @@ import fs from "node:fs";
 import path from "node:path";
 import { findMemoryHierarchy } from "../src/workers/common/cgroup-path.ts";
 
-/** Why no cgroup of our own can be made here; null when it can. */
+/** Why no cgroup v1 of our own can be made here; null when it can. */
 export function scopeObstacle(): string | null {
+  if (findMemoryHierarchy("/sys/fs/cgroup")?.version === 1) return cgroupObstacle();
+  return "this bench wants a cgroup v1 memory hierarchy at /sys/fs/cgroup/memory";
+}
+
+/** Why no memory cgroup of our own can be made here, of whichever version; null when it can. */
+export function cgroupObstacle(): string | null {
   const hierarchy = findMemoryHierarchy("/sys/fs/cgroup");
-  if (hierarchy?.version !== 1)
-    return "this bench wants a cgroup v1 memory hierarchy at /sys/fs/cgroup/memory";
+  if (hierarchy === null) return "this bench wants a memory hierarchy below /sys/fs/cgroup";
   try {
     fs.accessSync(hierarchy.root, fs.constants.W_OK);
     return process.getuid?.() === 0 ? null : "this bench makes a cgroup, which takes root";
@@ -15,23 +20,32 @@ export function scopeObstacle(): string | null {
   }
 }
 
-/** A cgroup v1 of the bench's own, with a limit. */
+const FILES = {
+  1: { limit: "memory.limit_in_bytes", events: "memory.oom_control" },
+  2: { limit: "memory.max", events: "memory.events" },
+} as const;
+
+/** A cgroup of the bench's own, with a limit. */
 export class BenchScope {
   /** As `--scope` wants it. */
   readonly name: string;
   readonly directory: string;
+  readonly #files: (typeof FILES)[1 | 2];
 
   /** @throws as fs does */
   constructor(name: string, limitBytes: number, prefix = "plimsoll-bench") {
     this.name = `/${prefix}-${process.pid}-${name}`;
-    this.directory = path.join("/sys/fs/cgroup/memory", this.name);
+    const hierarchy = findMemoryHierarchy("/sys/fs/cgroup");
+    if (hierarchy === null) throw new Error("the bench should have said that there is no memory hierarchy");
+    this.#files = FILES[hierarchy.version];
+    this.directory = path.join(hierarchy.root, this.name);
     fs.mkdirSync(this.directory);
-    this.#write("memory.limit_in_bytes", String(limitBytes));
+    this.#write(this.#files.limit, String(limitBytes));
   }
 
-  /** How often the kernel's OOM killer ended somebody in here (memory.oom_control). */
+  /** How often the kernel's OOM killer ended somebody in here. */
   get oomKills(): number {
-    return Number(/^oom_kill (\d+)$/m.exec(this.read("memory.oom_control"))?.[1] ?? Number.NaN);
+    return Number(/^oom_kill (\d+)$/m.exec(this.read(this.#files.events))?.[1] ?? Number.NaN);
   }
 
   /** Removes it; a process on its way out may hold it for a moment. */
