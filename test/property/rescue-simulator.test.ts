@@ -137,6 +137,13 @@ function checkOrders(host: RescueWorld): void {
   }
 }
 
+/** By the calibration, until a minute of samples has been learned. */
+function usualOf(host: RescueWorld, cgroup: SimulatedCgroup): { minBytes: number; medianBytes: number } {
+  const learned = host.state.statistics(cgroup.number);
+  if (learned !== null && learned.effectiveSamples >= 60) return learned;
+  return cgroup.calibration ?? { minBytes: 0, medianBytes: 0 };
+}
+
 function checkDonors(
   host: RescueWorld,
   receiver: SimulatedCgroup,
@@ -146,17 +153,15 @@ function checkDonors(
   for (const [i, { slackBytes, floorBytes }] of donors.entries()) {
     const donor = chosen[i];
     check(donor !== undefined && donor !== receiver && donor.gives === true, "a donor that may not be one");
+    const usual = usualOf(host, donor);
     const floor = Math.max(
       host.usageBytes(donor) + bytesOf(host.terms.rescue.donorMargin, donor.limitBytes),
       donor.minBytes ?? 0,
-      donor.calibration?.minBytes ?? 0,
+      usual.minBytes,
     );
     check(floorBytes >= floor, `the floor of ${donor.path} is too low`);
     check(donor.limitBytes - slackBytes >= floorBytes, `${donor.path} is to go below its floor`);
-    check(
-      host.usageBytes(donor) < (donor.calibration?.medianBytes ?? 0),
-      `${donor.path} is not below its median`,
-    );
+    check(host.usageBytes(donor) < usual.medianBytes, `${donor.path} is not below its median`);
     for (const other of [...chosen.slice(0, i), receiver]) {
       check(
         other === undefined || (!host.above(donor).includes(other) && !host.above(other).includes(donor)),
