@@ -194,7 +194,11 @@ describe("a cgroup that grows over its limit", () => {
 
   test("is let be by the built-in policy, which changes nothing", async (context) => {
     const all = scene(context, 2048);
-    const guard = await GuardProcess.start(context, { scope: "host", home: all.home });
+    const guard = await GuardProcess.start(context, {
+      scope: "host",
+      home: all.home,
+      policy: "[memory]\nenabled = false",
+    });
     const program = await all.grower.start(context, "grow", ["--to", "300", "--rate", "200"]);
     await program.said("ready");
     program.go();
