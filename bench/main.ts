@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import "../src/native/libc.ts";
 import { projectRoot } from "../test/programs/build.ts";
 import { benchCgroupSweep } from "./cgroup-sweep.ts";
+import { benchCalibrate } from "./calibrate.ts";
 import { benchCrossing } from "./crossing.ts";
 import { writeDocument } from "./document.ts";
 import type { Effort, Finding } from "./figures.ts";
@@ -31,6 +32,7 @@ const BENCHES: Readonly<Record<string, (effort: Effort) => Finding | Promise<Fin
   recording: benchRecording,
   idle: benchIdle,
   parts: benchParts,
+  calibrate: benchCalibrate,
 };
 
 const HELP = `usage: npm run bench -- [--smoke] [--only NAME,...] [--json FILE] [--write]
