@@ -13,7 +13,7 @@ Statistics, of memory.usage_in_bytes (cgroup v1) or memory.current (v2), all exa
   peak_bytes         the kernel's mark of highest usage, where it was moved up meanwhile; it sees what falls between samples
   inodes             one for each cgroup that bore the path: their samples are taken together
 
-Memory is bounded whatever the number of samples: about 100 MiB a core, and 1 KiB more for each cgroup beyond 16,384.`;
+Memory does not grow with the number of samples: some 120 MiB on two cores, 250 MiB with 20,000 cgroups.`;
 
 const EXAMPLES = `
 Examples:

@@ -126,11 +126,12 @@ class DictionaryPaths implements PathColumn {
 
   constructor(paths: readonly string[]) {
     this.#indexes = new Map(paths.map((path, i) => [path, i]));
-    this.#dictionary = vectorFromArray(paths, new Utf8());
+    this.#dictionary = vectorFromArray(paths.length === 0 ? [""] : paths, new Utf8());
   }
 
   data(bearers: readonly Bearer[]): Data {
-    const indexes = Int32Array.from(bearers, ({ path }) => this.#indexes.get(path) ?? -1);
+    // Readers check the index under a null too.
+    const indexes = Int32Array.from(bearers, ({ path }) => this.#indexes.get(path) ?? 0);
     return makeData({
       type: this.type,
       length: bearers.length,

@@ -22,6 +22,7 @@ export function openOutput(file: string): Output {
   const beside = `${file}.part`;
   const descriptor = fs.openSync(beside, "w", 0o644);
   let bytes = 0;
+  let open = true;
   return {
     get bytes() {
       return bytes;
@@ -30,11 +31,12 @@ export function openOutput(file: string): Output {
       bytes += writeWhole(descriptor, chunk);
     },
     finish() {
+      open = false;
       fs.closeSync(descriptor);
       fs.renameSync(beside, file);
     },
     abandon() {
-      fs.closeSync(descriptor);
+      if (open) fs.closeSync(descriptor);
       fs.rmSync(beside, { force: true });
     },
   };
