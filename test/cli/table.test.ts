@@ -4,6 +4,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { GUARD_WORKERS } from "../../src/core/shared/board.ts";
 import { BIN, GuardProcess } from "../support/guard.ts";
 import { need, otherUser, root } from "../support/needs.ts";
 
@@ -127,7 +128,7 @@ describe("--json", () => {
     const totalKiB = Number(/^MemTotal: +(\d+) kB/m.exec(fs.readFileSync("/proc/meminfo", "utf8"))?.[1]);
     expect(status.memory.totalBytes).toBe(totalKiB * 1024);
     expect(status.memory.availableBytes).toBeGreaterThan(0);
-    expect(status.workers).toHaveLength(6);
+    expect(status.workers.map(({ name }) => name)).toEqual([...GUARD_WORKERS, "cgroups"]);
     const text = plimsoll(["status"], env);
     expect([text.code, text.stderr]).toEqual([0, ""]);
     expect(text.stdout).toMatch(
