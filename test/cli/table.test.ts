@@ -117,7 +117,7 @@ describe("--json", () => {
     expect([code, stderr]).toEqual([0, ""]);
     const status = JSON.parse(stdout) as {
       memory: { totalBytes: number; availableBytes: number };
-      workers: object[];
+      workers: { name: string }[];
     };
     expect(status).toMatchObject({
       pid: guard.child.pid,
@@ -128,7 +128,7 @@ describe("--json", () => {
     const totalKiB = Number(/^MemTotal: +(\d+) kB/m.exec(fs.readFileSync("/proc/meminfo", "utf8"))?.[1]);
     expect(status.memory.totalBytes).toBe(totalKiB * 1024);
     expect(status.memory.availableBytes).toBeGreaterThan(0);
-    expect(status.workers.map(({ name }) => name)).toEqual([...GUARD_WORKERS, "cgroups"]);
+    expect(status.workers.map(({ name }) => name)).toEqual(expect.arrayContaining([...GUARD_WORKERS]));
     const text = plimsoll(["status"], env);
     expect([text.code, text.stderr]).toEqual([0, ""]);
     expect(text.stdout).toMatch(
