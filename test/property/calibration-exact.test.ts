@@ -1,6 +1,7 @@
 /** The statistics against a reading of their definitions that sorts, for values and splits of every kind. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { UsageColumns } from "../../src/core/calibration/columns.ts";
 import { type CountedUsage, mergeCounted, UsageCounter } from "../../src/core/calibration/counts.ts";
 import {
   growthOf,
@@ -17,6 +18,7 @@ import { type UsageRow, usageColumns } from "../support/calibration-rows.ts";
 const seed = process.env["PLIMSOLL_SEED"];
 const RUNS = { numRuns: 150, ...(seed === undefined ? {} : { seed: Number(seed) }) };
 const PASSES_MAX = 8;
+const ROWS_PER_BATCH = 9;
 /** Cgroups 1 to 3 in groups of their own, 4 and 5 in one, 6 in none. */
 const GROUP_OF = Int32Array.from([-1, 0, 1, 2, 3, 3, -1]);
 const GROUPS = 4;
@@ -28,16 +30,25 @@ interface Computed {
   readonly strangers: number;
 }
 
+/** Batches of a part, small, so that most rows meet a window that others have set. */
+function batchesOf(rows: readonly UsageRow[]): UsageColumns[] {
+  const starts = Array.from(
+    { length: Math.ceil(rows.length / ROWS_PER_BATCH) },
+    (_, i) => i * ROWS_PER_BATCH,
+  );
+  return starts.map((start) => usageColumns(rows.slice(start, start + ROWS_PER_BATCH)));
+}
+
 /** As the batch pool does it: parts are counted apart and merged, pass by pass. */
 function compute(parts: readonly (readonly UsageRow[])[], groups = GROUPS, groupOf = GROUP_OF): Computed {
-  const batches = parts.map(usageColumns);
-  const counted = batches
-    .map((batch) => {
+  const counted = parts
+    .map((rows) => {
       const counter = new UsageCounter(groups);
-      counter.add(batch, groupOf);
+      for (const batch of batchesOf(rows)) counter.add(batch, groupOf);
       return counter.finish();
     })
     .reduce(mergeCounted);
+  const batches = parts.flatMap(batchesOf);
   const search = new RankSearch(counted, wantedRanks(true));
   let passes = 1;
   for (let ranges = search.ranges(); ranges !== null; ranges = search.ranges()) {
@@ -49,29 +60,24 @@ function compute(parts: readonly (readonly UsageRow[])[], groups = GROUPS, group
   return { statistics: statisticsOf(counted, search, moments), passes, strangers: counted.strangers };
 }
 
-function countRanges(
-  ranges: Ranges,
-  batches: readonly ReturnType<typeof usageColumns>[],
-  groupOf: Int32Array,
-): Uint32Array {
+function countRanges(ranges: Ranges, batches: readonly UsageColumns[], groupOf: Int32Array): Uint32Array {
   return batches
     .map((batch) => {
       const counter = new RangeCounter(ranges);
       counter.add(batch, groupOf);
       return counter.counts;
     })
-    .reduce((into, from) => {
-      mergeRangeCounts(into, from);
-      return into;
-    });
+    .reduce(
+      (into, from) => {
+        mergeRangeCounts(into, from);
+        return into;
+      },
+      new Uint32Array(ranges.bucketsAt.at(-1) ?? 0),
+    );
 }
 
 /** Of each group, merged over the parts and, as its lives, over the numbers that bear the path. */
-function momentsOf(
-  batches: readonly ReturnType<typeof usageColumns>[],
-  groups: number,
-  groupOf: Int32Array,
-): Moments[] {
+function momentsOf(batches: readonly UsageColumns[], groups: number, groupOf: Int32Array): Moments[] {
   const merged = Array.from({ length: groups }, () => NO_MOMENTS);
   for (const batch of batches) {
     const counter = new MomentsCounter(groupOf.length);
@@ -141,6 +147,18 @@ const usages = fc.oneof(
   fc.constant(fc.integer({ min: 25_000, max: 60_000 }).map((pages) => pages * page)),
   fc.constant(fc.integer({ min: 0, max: 2 ** 18 }).map((pages) => pages * 65_536)),
   fc.constant(fc.constantFrom(7 * page, 8 * page)),
+  // Buckets next to the wanted one are full too.
+  fc.constant(
+    fc
+      .tuple(fc.integer({ min: 0, max: 15 }), fc.constantFrom(0, 40_000))
+      .map(([near, far]) => (near + far) * page),
+  ),
+  // What 32 bits of a page's number cannot tell apart.
+  fc.constant(
+    fc
+      .tuple(fc.integer({ min: 0, max: 30_000 }), fc.constantFrom(0, 0, 0, 2 ** 43, 2 ** 44, 2 ** 50))
+      .map(([pages, far]) => pages * page + far),
+  ),
 );
 const parts = usages.chain((kind) =>
   fc.array(
@@ -150,9 +168,9 @@ const parts = usages.chain((kind) =>
         cgroup: fc.option(fc.integer({ min: -1, max: 8 }), { freq: 20 }),
         usageBytes: fc.option(kind, { freq: 10 }),
       }),
-      { maxLength: 60 },
+      { maxLength: 60, size: "max" },
     ),
-    { minLength: 1, maxLength: 4 },
+    { minLength: 1, maxLength: 4, size: "max" },
   ),
 );
 
@@ -175,7 +193,7 @@ describe("counting", () => {
     const groups = 20_000;
     const groupOf = new Int32Array(9).fill(-1).map((_, number) => (number > 0 ? number * 2000 : -1));
     fc.assert(
-      fc.property(fc.array(usage, { minLength: 1, maxLength: 300 }), (values) => {
+      fc.property(fc.array(usage, { minLength: 1, maxLength: 300, size: "max" }), (values) => {
         const rows = values.map((usageBytes, i) => ({ timeUs: i, cgroup: 1, usageBytes }));
         const { statistics } = compute([rows], groups, groupOf);
         expect(exactPart(statistics[2000] ?? null)).toEqual(naive(rows, 0));
