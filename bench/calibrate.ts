@@ -71,19 +71,16 @@ async function run(args: readonly string[]): Promise<Ran> {
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output += text;
   });
-  let ended: number | null = null;
-  const end = new Promise<number | null>((resolve) => child.once("close", resolve)).then((code) => {
-    ended = performance.now();
-    return code;
-  });
+  const end = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const ended = end.then((code) => ({ code, ms: performance.now() - begin }));
   let peakBytes = 0;
-  while (ended === null) {
+  for (;;) {
     peakBytes = Math.max(peakBytes, peakOf(child.pid));
-    await Promise.race([end, sleep(LOOK_MS)]);
+    const done = await Promise.race([ended, sleep(LOOK_MS)]);
+    if (done === undefined) continue;
+    if (done.code !== 0) throw new Error(`${args[0]} ended with ${done.code}`);
+    return { ms: done.ms, peakBytes, output };
   }
-  const code = await end;
-  if (code !== 0) throw new Error(`${args[0]} ended with ${code}`);
-  return { ms: ended - begin, peakBytes, output };
 }
 
 /** VmHWM of /proc/PID/status (proc(5)), in bytes; 0 when the process is gone. */

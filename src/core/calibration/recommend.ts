@@ -41,8 +41,8 @@ export function recommendLimit(evidence: LimitEvidence, marginShare = MARGIN_SHA
   const cutOff = limitBytes !== null && timeAtLimitS !== null && timeAtLimitS > 0;
   const needBytes = cutOff ? Math.max(seenBytes, limitBytes) : seenBytes;
   const margin = cutOff ? marginShare * 2 : marginShare;
-  const highBytes = upToMiB(needBytes * (1 + margin / 2));
-  const limitToBe = Math.max(upToMiB(needBytes * (1 + margin)), highBytes + MIB);
+  const highBytes = upToMiB(needBytes + Math.round((needBytes * margin) / 2));
+  const limitToBe = Math.max(upToMiB(needBytes + Math.round(needBytes * margin)), highBytes + MIB);
   const lowBytes = Math.floor(medianBytes / MIB) * MIB;
   return { maxBytes: limitToBe, highBytes, lowBytes, why: whyOf(evidence, seenBytes, cutOff, margin) };
 }

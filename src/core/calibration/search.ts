@@ -1,4 +1,4 @@
-import { invariant } from "../fault.ts";
+import { ExitCode, Fault, invariant } from "../fault.ts";
 import { bucketsPerGroup, type CountedUsage, resolution } from "./counts.ts";
 import type { Ranges } from "./ranges.ts";
 import { PAGE_SHIFT, type Window } from "./window.ts";
@@ -62,7 +62,7 @@ export class RankSearch {
     return { firstOf, bases, shifts, bucketsAt };
   }
 
-  /** Takes in what a pass counted within {@link ranges}. */
+  /** Takes in what a pass counted within {@link ranges}. @throws Fault when the data is not what it was */
   take(ranges: Ranges, counts: Uint32Array): void {
     const wanted = this.#asked.flatMap((asked, range) => {
       const window = {
@@ -138,6 +138,11 @@ function locate(
     }
     before = end;
   }
-  invariant(found.length === ranks.length, "every rank lies among what was counted");
+  if (found.length < ranks.length) {
+    throw new Fault(
+      ExitCode.fault,
+      `expected the same samples in each pass over the data, found ${before} where there had been more; leave it as it is while it is read`,
+    );
+  }
   return found;
 }

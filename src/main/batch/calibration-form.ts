@@ -77,6 +77,8 @@ function rounded(value: number | null): number | null {
   return value === null ? null : Math.round(value * 1e3) / 1e3;
 }
 
+/** To the nearest millisecond; null for what is no time of day, as a damaged manifest could make it. */
 function timeText(timeS: number | null): string | null {
-  return timeS === null ? null : new Date(timeS * 1e3).toISOString();
+  const date = new Date(timeS === null ? Number.NaN : Math.round(timeS * 1e3));
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
