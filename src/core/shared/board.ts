@@ -31,7 +31,14 @@ const Word = {
   resting: 7,
 } as const;
 /** Lines after the workers'. */
-const SharedLine = { doorbell: 0, walkInterval: 1, walkRequest: 2, worstLevel: 3, guardian: 4, count: 5 } as const;
+const SharedLine = {
+  doorbell: 0,
+  walkInterval: 1,
+  walkRequest: 2,
+  worstLevel: 3,
+  guardian: 4,
+  count: 5,
+} as const;
 const INTS = (WORKER_NAMES.length + SharedLine.count) * WORDS_PER_LINE;
 
 /** Figures of the moment, for the terminal, the status socket and the action lane. */

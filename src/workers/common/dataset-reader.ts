@@ -6,7 +6,6 @@ import { parseSegmentFile, type TableName } from "../../core/dataset/tables.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { type Batch, segmentBatches } from "./segment-reader.ts";
 
-export { rowsSaid } from "../../core/dataset/manifest.ts";
 export type { Batch, BatchColumn } from "./segment-reader.ts";
 
 /** Something in a dataset that could not be read. The rest was. */
