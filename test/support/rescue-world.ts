@@ -231,6 +231,12 @@ export class RescueWorld {
     this.#shadow.identities(this.cgroups.map(identityOf).toReversed(), []);
     this.state.identities(this.cgroups.map(identityOf), []);
     this.state.outstanding(limits);
+    // It sees every limit before the next event. If not, a raise whose report is late looks like the owner's own
+    // limit, and until the report is there the cap is reckoned from that.
+    for (const each of this.cgroups) {
+      this.state.detail(this.#detailRow(each));
+      this.#shadow.detail(this.#detailRow(each));
+    }
   }
 
   /** Its workload asks for more, and is killed where the limit stands and nobody helps. */

@@ -23,7 +23,8 @@ export class Lease {
   readonly closing: ClosingReason | null;
   /** Something was asked to go back and is not answered, or was answered "not now": until then nothing is asked. */
   silentUntilUs = Number.NEGATIVE_INFINITY;
-  /** What the receiver's limit was asked to go down by, while that is not answered. */
+  /** Returns that are under way, and what they lower the receiver's limit by. */
+  unanswered = 0;
   askedBytes = 0;
   /** The receiver's usage lately, and since when it is followed so. */
   peak: RecentExtremes;

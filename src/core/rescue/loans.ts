@@ -22,9 +22,8 @@ export class Loans {
   raised(report: RescueReport, waitUs: number): void {
     const receiver = this.#cgroups.get(report.number);
     if (receiver === undefined) {
-      const orphan = new Lease(report.number, report.raisedUs, waitUs, "receiver-gone");
-      this.#takeFromDonors(orphan, report);
-      if (!orphan.empty) this.closing.push(orphan);
+      this.#takeFromDonors(this.#closingOf(report.number, "receiver-gone", report.raisedUs), report);
+      this.sweep();
       return;
     }
     const lease = receiver.lease ?? this.begin(receiver, report.raisedUs, waitUs);
@@ -42,24 +41,31 @@ export class Loans {
     return lease;
   }
 
-  /** Takes in what went back. */
-  returned(report: ReturnReport): void {
-    const receiver = this.#cgroups.get(report.number);
-    const lease = receiver?.lease ?? null;
+  /** Takes in what went back, or did not; what is left is not asked for again before `againUs`. */
+  returned(report: ReturnReport, againUs: number): void {
+    const lease = this.#answered(report);
+    if (lease !== undefined) {
+      lease.unanswered = Math.max(0, lease.unanswered - 1);
+      if (lease.unanswered === 0) lease.silentUntilUs = againUs;
+      lease.askedBytes = 0;
+    }
     let donorsBytes = 0;
     for (const part of report.donors) {
-      donorsBytes += this.#takeBack(report.number, lease, part.number, part.returnedBytes);
+      const taken = lease?.takeDonor(part.number, part.returnedBytes) ?? 0;
+      donorsBytes += taken;
       const donor = this.#cgroups.get(part.number);
       if (donor === undefined) continue;
+      donor.reducedBytes = Math.max(0, donor.reducedBytes - taken);
       donor.limitIs(part.limitAfterBytes, report.timeUs);
       donor.rescueEnded(report.timeUs);
     }
-    if (receiver !== undefined && lease !== null) {
-      if (report.returnedBytes > 0) {
-        receiver.limitIs(report.limitAfterBytes, report.timeUs);
-        receiver.rescueEnded(report.timeUs);
-      }
-      // What is lowered beyond what donors were still owed was nobody's; what is not lowered is owed to nobody now.
+    const receiver = this.#cgroups.get(report.number);
+    if (receiver !== undefined && report.returnedBytes > 0) {
+      receiver.limitIs(report.limitAfterBytes, report.timeUs);
+      receiver.rescueEnded(report.timeUs);
+    }
+    // What is lowered beyond what donors were still owed was nobody's; what is not lowered is owed to nobody now.
+    if (lease !== undefined && lease.closing === null) {
       lease.globalBytes = Math.max(0, lease.globalBytes + donorsBytes - report.returnedBytes);
     }
     this.sweep();
@@ -71,9 +77,12 @@ export class Loans {
     if (lease === null) return;
     receiver.lease = null;
     this.open.splice(this.open.indexOf(lease), 1);
-    const closing = new Lease(lease.number, nowUs, 1, why);
+    const closing = this.#closingOf(lease.number, why, nowUs);
+    // A return that is under way goes to the same donors.
+    closing.unanswered += lease.unanswered;
+    if (lease.unanswered > 0) closing.silentUntilUs = lease.silentUntilUs;
     for (const [number, bytes] of lease.donors) closing.addDonor(number, bytes);
-    if (!closing.empty) this.closing.push(closing);
+    this.sweep();
   }
 
   /** The donor is gone, or its limit somebody else's now: nobody gives back to it. */
@@ -127,15 +136,20 @@ export class Loans {
     return sum;
   }
 
-  /** Strikes a returned part out of the receiver's lease, and of those that were closed while it was under way. */
-  #takeBack(receiver: number, open: Lease | null, number: number, bytes: number): number {
-    const closings = this.closing.filter((lease) => lease.number === receiver);
-    let taken = 0;
-    for (const lease of [...(open === null ? [] : [open]), ...closings]) {
-      taken += lease.takeDonor(number, bytes - taken);
-    }
-    const donor = this.#cgroups.get(number);
-    if (donor !== undefined) donor.reducedBytes = Math.max(0, donor.reducedBytes - taken);
-    return taken;
+  /** There is one for each receiver, so that it is plain what an answer is for. */
+  #closingOf(number: number, why: ClosingReason, nowUs: number): Lease {
+    const present = this.closing.find((lease) => lease.number === number);
+    if (present !== undefined) return present;
+    const lease = new Lease(number, nowUs, 1, why);
+    this.closing.push(lease);
+    return lease;
+  }
+
+  /** Which lease an answer is for: it may have been closed while its return was under way. */
+  #answered({ number, why }: ReturnReport): Lease | undefined {
+    const closing = this.closing.find((lease) => lease.number === number);
+    if (why === "receiver-gone" || why === "limit-changed") return closing;
+    const open = this.#cgroups.get(number)?.lease ?? undefined;
+    return open !== undefined && (open.unanswered > 0 || closing === undefined) ? open : closing;
   }
 }

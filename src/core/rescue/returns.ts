@@ -9,8 +9,11 @@ import type { RescueState } from "./state.ts";
 import { nearLimitBytes, type RescueTerms } from "./terms.ts";
 import { spacingBytes } from "./thresholds.ts";
 
-/** What is asked to go back and not answered within this time is asked for again. */
-const ANSWER_WITHIN_US = 10_000_000;
+/**
+ * What is asked to go back and not answered within this time is asked for again. Long, as it must not go back twice: a
+ * rescue thread that does not answer has been replaced by then, and its successor has said what is lent.
+ */
+const ANSWER_WITHIN_US = 60_000_000;
 /** Not for less than this, unless it is all. */
 const CRUMB_BYTES = 1 << 20;
 /** Hysteresis: the peak is to lie so much below the point at which the kernel would speak again. */
@@ -26,6 +29,8 @@ export function dueReturns(state: RescueState, nowUs: number): LeaseReturn[] {
     const back = lease.closing === null ? dueOf(state, lease, nowUs) : dueOfClosing(lease);
     if (back === null) continue;
     lease.silentUntilUs = nowUs + ANSWER_WITHIN_US;
+    // Whatever was asked before is past waiting for.
+    lease.unanswered = 1;
     lease.askedBytes = back.bytes;
     due.push(back);
   }

@@ -136,20 +136,11 @@ export class RescueState {
       report.outcome === "returned"
         ? report.timeUs
         : report.timeUs + (report.outcome === "waits" ? ASK_AGAIN_US : ASK_AGAIN_REFUSED_US);
-    const closing = report.why === "receiver-gone" || report.why === "limit-changed";
     const cgroup = this.#cgroups.get(report.number);
-    if (closing) {
-      for (const lease of this.loans.closing) {
-        if (lease.number === report.number) lease.silentUntilUs = againUs;
-      }
-    } else if (cgroup !== undefined) {
-      if (cgroup.lease !== null) {
-        cgroup.lease.silentUntilUs = againUs;
-        cgroup.lease.askedBytes = 0;
-      }
-      if (report.returnedBytes > 0 && report.why === "unneeded") cgroup.returnedUs = report.timeUs;
+    if (cgroup !== undefined && report.returnedBytes > 0 && report.why === "unneeded") {
+      cgroup.returnedUs = report.timeUs;
     }
-    this.loans.returned(report);
+    this.loans.returned(report, againUs);
   }
 
   /**
