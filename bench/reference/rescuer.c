@@ -2,7 +2,7 @@
  * rescuer CGROUP ADD_MIN ADD_MAX REACTION_US JOURNAL [pause] - what the rescue thread does on cgroup v1, in C: an
  * eventfd on memory.oom_control, with `pause` oom_kill_disable too; on each notice it reads usage and limit, reckons
  * the amount from the growth that the last raise taught,
- * writes the change into the journal, and raises the limit. Without `pause` thresholds below the limit (a margin of
+ * writes the change into the journal, and raises the limit; then it looks every millisecond for a while. Without `pause` thresholds below the limit (a margin of
  * 32 MiB, registered ahead) tell it before the limit is met. Says "ready"; ends when stdin does; then says how often it raised.
  */
 #include "reference.h"
@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
-enum { PAGE = 4096, MARGIN = 32 << 20, THRESHOLDS = 64 };
+enum { PAGE = 4096, MARGIN = 32 << 20, THRESHOLDS = 64, MET = 3 << 19, LOOKS_FOR_US = 300000, AHEAD_US = 4000 };
 
 static int control, usage_file, limit_file, oom_file;
 
@@ -67,14 +67,19 @@ int main(int argc, char **argv) {
   if (pauses) say_to(oom_file, "1");
   for (int i = 0; !pauses && i < THRESHOLDS; i++)
     register_for(waiting[2].fd, usage_file, first - MARGIN + i * (MARGIN / 2.0));
-  double raised_us = -1e18, last = 0;
+  double raised_us = -1e18, last = 0, seen_us = 0, seen = 0, speed = 0;
   long raises = 0;
   printf("ready\n");
   fflush(stdout);
-  while (poll(waiting, 3, -1) >= 0 && !waiting[0].revents) {
+  /* For a while after a raise it looks every millisecond, as src/workers/rescue/lookout.ts does. */
+  while (poll(waiting, 3, now_us() - raised_us < LOOKS_FOR_US ? 1 : -1) >= 0 && !waiting[0].revents) {
     uint64_t count;
     double woken = now_us(), usage = read_number(usage_file), limit = read_number(limit_file);
-    double near = waiting[1].revents ? 1 << 20 : 1.5 * MARGIN;
+    speed *= 0.9;
+    if (seen_us > 0 && (usage - seen) / (woken - seen_us) > speed) speed = (usage - seen) / (woken - seen_us);
+    seen_us = woken;
+    seen = usage;
+    double near = waiting[1].revents ? MET : waiting[2].revents ? 1.5 * MARGIN : speed * AHEAD_US + MET;
     if (limit - usage <= near) {
       char line[768], text[32];
       double add = amount(woken - raised_us, last, least, most, reaction_us);

@@ -51,13 +51,15 @@ export class Rescuer {
 
   /**
    * Gives a receiver what it needs now.
+   * @param aheadBytes what is to be free below its limit, where that is known better than by the policy's margin
    * @returns null when there was nothing to do: it is not near its limit (any more), or has none
    */
-  rescue(slot: Slot, trigger: RescueTrigger, wokenUs: number): RescueReport | null {
+  rescue(slot: Slot, trigger: RescueTrigger, wokenUs: number, aheadBytes = Number.NaN): RescueReport | null {
     const receiver = slot.receiver as Receiver;
     const usageBytes = receiver.usageBytes();
     const limitBytes = receiver.limitBytes();
-    const missingBytes = this.#missing(receiver, trigger, usageBytes, limitBytes);
+    const nearBytes = this.#near(receiver, trigger, usageBytes, limitBytes, aheadBytes);
+    const missingBytes = this.#missing(receiver, trigger, usageBytes, limitBytes, nearBytes);
     if (missingBytes < 0) return null;
     const { addMinBytes } = this.#facts.policy;
     const wantedBytes = Math.max(this.#amount(slot, receiver, wokenUs), missingBytes);
@@ -88,17 +90,35 @@ export class Rescuer {
   }
 
   /** @returns how much it is short of standing clear of its limit; below 0 when it does, or is not on its way there */
-  #missing(receiver: Receiver, trigger: RescueTrigger, usageBytes: number, limitBytes: number): number {
+  #missing(
+    receiver: Receiver,
+    trigger: RescueTrigger,
+    usageBytes: number,
+    limitBytes: number,
+    nearBytes: number,
+  ): number {
     const grows = usageBytes >= receiver.lastUsageBytes;
     receiver.lastUsageBytes = usageBytes;
     // Of a cgroup that is gone nothing is known.
     if (!Number.isFinite(limitBytes - usageBytes)) return -1;
-    if (trigger === "oom") return usageBytes + MET_BYTES - limitBytes;
-    if (!grows) return -1;
-    const nearBytes = receiver.nearBytes(usageBytes, limitBytes, this.#facts.policy.marginBytes);
     const shortBytes = usageBytes + nearBytes - limitBytes;
+    if (trigger === "oom") return shortBytes;
+    if (!grows) return -1;
     // Where the cache is what fills it, the kernel takes that back, and nobody dies.
     return shortBytes < 0 ? -1 : shortBytes - receiver.reclaimableBytes(limitBytes);
+  }
+
+  /** How much is to be free below its limit for it to stand clear of it. */
+  #near(
+    receiver: Receiver,
+    trigger: RescueTrigger,
+    usageBytes: number,
+    limitBytes: number,
+    aheadBytes: number,
+  ): number {
+    if (trigger === "oom") return MET_BYTES;
+    if (aheadBytes > 0) return aheadBytes + MET_BYTES;
+    return receiver.nearBytes(usageBytes, limitBytes, this.#facts.policy.marginBytes);
   }
 
   #amount(slot: Slot, receiver: Receiver, wokenUs: number): number {

@@ -11,6 +11,7 @@ import { monotonicUs } from "../common/clock.ts";
 import { WorkerContext } from "../common/worker.ts";
 import { Journal } from "./journal.ts";
 import { KernelWitness } from "./kernel-witness.ts";
+import { LOOK_MS, Lookout } from "./lookout.ts";
 import { Notices } from "./notices.ts";
 import type { Notice, Receiver } from "./receiver.ts";
 import { ReceiverV1 } from "./receiver-v1.ts";
@@ -41,6 +42,7 @@ class RescueThread {
   readonly #rescuer: Rescuer;
   readonly #notices: Notices;
   readonly #witness: KernelWitness | null;
+  readonly #lookout = new Lookout();
   readonly #root: string;
   /** Reports that have not been sent, and when the last of them was made. */
   readonly #untold: RescueReport[] = [];
@@ -91,9 +93,10 @@ class RescueThread {
     this.#tellOutstanding();
     this.#context.ready();
     for (;;) {
-      this.#notices.wait(this.#untold.length > 0 ? TELL_AFTER_MS : this.#restMs());
+      this.#notices.wait(this.#waitMs());
       const wokenUs = monotonicUs();
       this.#notices.each((slot, notice) => this.#noticed(slot, notice, wokenUs));
+      if (this.#lookout.busy) this.#lookout.look(wokenUs, this.#giveMore);
       if (!this.#context.alive()) return;
       if (this.#untold.length > 0 && monotonicUs() - this.#raisedUs >= TELL_AFTER_MS * 1000) this.#announce();
       if (this.#notices.kernelSpoke) this.#hearWitness();
@@ -128,10 +131,15 @@ class RescueThread {
     if (Number.isNaN(receiver.usageBytes())) this.#lost(slot);
   }
 
-  #rescue(slot: Slot, trigger: RescueTrigger, wokenUs: number): void {
-    const report = this.#rescuer.rescue(slot, trigger, wokenUs);
+  readonly #giveMore = (slot: Slot, nearBytes: number): void => {
+    this.#rescue(slot, "near-limit", monotonicUs(), nearBytes);
+  };
+
+  #rescue(slot: Slot, trigger: RescueTrigger, wokenUs: number, aheadBytes?: number): void {
+    const report = this.#rescuer.rescue(slot, trigger, wokenUs, aheadBytes);
     if (report === null) return;
     const { outcome } = report;
+    if (outcome === "raised") this.#lookout.watch(slot, wokenUs);
     // Who cannot be helped must not be held either: the kernel decides, as it would without us.
     if (outcome !== "raised") slot.receiver?.unpause(this.#transaction);
     this.#raisedUs = report.raisedUs;
@@ -151,7 +159,9 @@ class RescueThread {
   }
 
   /** Rests until there is something to do; not for long while a cgroup could be standing at its limit. */
-  #restMs(): number {
+  #waitMs(): number {
+    if (this.#lookout.busy) return LOOK_MS;
+    if (this.#untold.length > 0) return TELL_AFTER_MS;
     const restMs = this.#context.rest();
     return this.#pausesAny ? WAITING_LOOK_MS : restMs;
   }
