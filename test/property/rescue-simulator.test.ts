@@ -2,14 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { amountBytes as bytesOf } from "../../src/core/policy/policy.ts";
-import {
-  type CgroupSpec,
-  check,
-  MiB,
-  RescueWorld,
-  type SimulatedCgroup,
-  type WorldSpec,
-} from "../support/rescue-world.ts";
+import { check, type SimulatedCgroup, type CgroupSpec, MiB, type WorldSpec } from "../support/rescue-spec.ts";
+import { RescueWorld } from "../support/rescue-world.ts";
 
 const seed = process.env["PLIMSOLL_SEED"];
 if (seed !== undefined) fc.configureGlobal({ seed: Number(seed) });

@@ -5,7 +5,7 @@ import { DETAIL_COLUMNS, Detail, USAGE_COLUMNS, Usage } from "../../src/core/cgr
 import { RescueState } from "../../src/core/rescue/state.ts";
 import type { RescueTerms } from "../../src/core/rescue/terms.ts";
 import type { UsageStatistics } from "../../src/core/statistics/live.ts";
-import { MiB, RESCUE, SECOND_US } from "../support/rescue-world.ts";
+import { MiB, RESCUE, SECOND_US } from "../support/rescue-spec.ts";
 
 const seed = process.env["PLIMSOLL_SEED"];
 if (seed !== undefined) fc.configureGlobal({ seed: Number(seed) });

@@ -10,7 +10,7 @@ import {
   USAGE_COLUMNS,
   Usage,
 } from "../../src/core/cgroups/columns.ts";
-import type { CgroupCalibration, RescuePolicy } from "../../src/core/policy/policy.ts";
+import type { CgroupCalibration } from "../../src/core/policy/policy.ts";
 import { amountBytes as bytesOf } from "../../src/core/policy/policy.ts";
 import { amountBytes } from "../../src/core/rescue/amount.ts";
 import type { RescueOrder } from "../../src/core/rescue/order.ts";
@@ -19,61 +19,17 @@ import type { LeaseReturn, RescueReport, ReturnReport } from "../../src/core/res
 import { catchUp, deductDonors, emptyShareOut, shareOut, undoShareOut } from "../../src/core/rescue/share.ts";
 import { RescueState } from "../../src/core/rescue/state.ts";
 import type { HostMemory, RescuePlan, RescueTerms } from "../../src/core/rescue/terms.ts";
+import {
+  check,
+  type SimulatedCgroup,
+  type CgroupSpec,
+  RESCUE,
+  SECOND_US,
+  type WorldSpec,
+} from "./rescue-spec.ts";
 
-export const MiB = 2 ** 20;
-export const SECOND_US = 1e6;
 const CHARGE_BYTES = 256 * 1024;
 const TRIES = 40;
-
-export const RESCUE: RescuePolicy = {
-  cgroups: [],
-  donors: [],
-  pause: [],
-  globalThreshold: 0.9,
-  hostReserve: { share: 0.05 },
-  marginBytes: 4 * MiB,
-  addMinBytes: 2 * MiB,
-  addMaxBytes: 64 * MiB,
-  reactionMs: 100,
-  donorMargin: { bytes: 2 * MiB },
-  lendShareMax: 1,
-  rescuesMax: 1000,
-  rescuesWithinMs: 600_000,
-  returnAfterMs: 5000,
-};
-
-export interface CgroupSpec {
-  readonly path: string;
-  /** What it uses itself, besides what those below it do. */
-  readonly ownBytes: number;
-  readonly limitBytes: number;
-  readonly minBytes?: number;
-  readonly lowBytes?: number;
-  readonly receives?: boolean;
-  readonly gives?: boolean;
-  readonly calibration?: CgroupCalibration;
-}
-
-export interface WorldSpec {
-  readonly cgroups: readonly CgroupSpec[];
-  readonly totalBytes: number;
-  /** Used outside of all cgroups. */
-  readonly otherBytes?: number;
-  readonly rescue?: Partial<RescuePolicy>;
-}
-
-export interface SimulatedCgroup extends CgroupSpec {
-  readonly number: number;
-  ownBytes: number;
-  limitBytes: number;
-  originalBytes: number;
-  lastRaiseUs: number;
-  lastAddedBytes: number;
-}
-
-export function check(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new Error(`a promise of rescue is broken: ${what}`);
-}
 
 export class RescueWorld {
   readonly cgroups: SimulatedCgroup[] = [];

@@ -1,29 +1,16 @@
 /** What is planned on small hosts of known figures. */
 import { describe, expect, test } from "vitest";
 import { RESCUE_SLOTS } from "../../src/core/rescue/board.ts";
-import { check, MiB, RESCUE, RescueWorld, SECOND_US, type WorldSpec } from "../support/rescue-world.ts";
+import { check, GiB, MiB, RESCUE, three, UNUSED, type WorldSpec } from "../support/rescue-spec.ts";
+import { RescueWorld } from "../support/rescue-world.ts";
 
-const GiB = 1024 * MiB;
-const unused = { minBytes: 10 * MiB, medianBytes: 80 * MiB, maxBytes: 150 * MiB };
-
-/** One that grows in a parent of 1 GiB, and two that use less than they usually do. */
-function three(over: Partial<WorldSpec> = {}, parentBytes = GiB): RescueWorld {
-  return new RescueWorld({
-    totalBytes: 8 * GiB,
-    ...over,
-    cgroups: [
-      { path: "/p", ownBytes: 0, limitBytes: parentBytes },
-      { path: "/p/grows", ownBytes: 100 * MiB, limitBytes: 100 * MiB, receives: true },
-      { path: "/p/idle", ownBytes: 20 * MiB, limitBytes: 200 * MiB, gives: true, calibration: unused },
-      { path: "/p/calm", ownBytes: 50 * MiB, limitBytes: 100 * MiB, gives: true, calibration: unused },
-      ...(over.cgroups ?? []),
-    ],
-  });
+function newThree(over: Partial<WorldSpec> = {}, parentBytes = GiB): RescueWorld {
+  return new RescueWorld(three(over, parentBytes));
 }
 
 describe("what there is to give", () => {
   test("is the room in everything above, up to the threshold and up to the limits", () => {
-    const host = three();
+    const host = newThree();
     host.sweep();
     const order = host.orderOf("/p/grows");
     expect(order.freeBytes).toBe(Math.floor((0.9 * 1024 - 170) * 256) * 4096);
@@ -33,7 +20,7 @@ describe("what there is to give", () => {
   });
 
   test("is reckoned as if the receiver had come to its limit: until then the room is its own", () => {
-    const host = three();
+    const host = newThree();
     host.at("/p/grows").ownBytes = 60 * MiB;
     host.sweep();
     expect(host.orderOf("/p/grows").bearableBytes).toBe((1024 - 170) * MiB);
@@ -65,7 +52,7 @@ describe("what there is to give", () => {
   });
 
   test("the host keeps its reserve", () => {
-    const host = three({ totalBytes: GiB, otherBytes: 754 * MiB });
+    const host = newThree({ totalBytes: GiB, otherBytes: 754 * MiB });
     host.sweep();
     const order = host.orderOf("/p/grows");
     // 100 MiB are available, of which 5 % of the whole stay; nine tenths of the whole are in use.
@@ -74,7 +61,7 @@ describe("what there is to give", () => {
   });
 
   test("nothing, where the host or the usage is not known", () => {
-    const host = three();
+    const host = newThree();
     host.sweep();
     expect(host.orderOf("/p/grows").freeBytes).toBeGreaterThan(0);
     const nothing = { freeBytes: 0, bearableBytes: 0 };
@@ -89,7 +76,7 @@ describe("what there is to give", () => {
   });
 
   test("what was lent and is not used yet is counted at everything above", () => {
-    const host = three({
+    const host = newThree({
       cgroups: [{ path: "/p/other", ownBytes: 30 * MiB, limitBytes: 30 * MiB, receives: true }],
     });
     host.sweep();
@@ -102,7 +89,7 @@ describe("what there is to give", () => {
   });
 
   test("a cgroup without a limit, or that the policy does not name, has no order", () => {
-    const host = three({
+    const host = newThree({
       cgroups: [{ path: "/free", ownBytes: MiB, limitBytes: Number.POSITIVE_INFINITY, receives: true }],
     });
     host.sweep();
@@ -123,7 +110,7 @@ describe("what there is to give", () => {
 
 describe("who lends", () => {
   test("most slack first, down to the highest of what each needs", () => {
-    const host = three({
+    const host = newThree({
       cgroups: [
         {
           path: "/kept",
@@ -131,7 +118,7 @@ describe("who lends", () => {
           limitBytes: 60 * MiB,
           minBytes: 50 * MiB,
           gives: true,
-          calibration: unused,
+          calibration: UNUSED,
         },
         {
           path: "/low",
@@ -139,17 +126,17 @@ describe("who lends", () => {
           limitBytes: 60 * MiB,
           lowBytes: 30 * MiB,
           gives: true,
-          calibration: unused,
+          calibration: UNUSED,
         },
-        { path: "/used", ownBytes: 90 * MiB, limitBytes: 400 * MiB, gives: true, calibration: unused },
+        { path: "/used", ownBytes: 90 * MiB, limitBytes: 400 * MiB, gives: true, calibration: UNUSED },
         { path: "/strange", ownBytes: MiB, limitBytes: 400 * MiB, gives: true },
-        { path: "/not", ownBytes: MiB, limitBytes: 400 * MiB, calibration: unused },
+        { path: "/not", ownBytes: MiB, limitBytes: 400 * MiB, calibration: UNUSED },
         {
           path: "/open",
           ownBytes: MiB,
           limitBytes: Number.POSITIVE_INFINITY,
           gives: true,
-          calibration: unused,
+          calibration: UNUSED,
         },
       ],
     });
@@ -168,7 +155,7 @@ describe("who lends", () => {
   });
 
   test("one that may be rescued itself keeps so far from its limit that it need not be", () => {
-    const host = three({
+    const host = newThree({
       cgroups: [
         {
           path: "/both",
@@ -176,7 +163,7 @@ describe("who lends", () => {
           limitBytes: 100 * MiB,
           gives: true,
           receives: true,
-          calibration: unused,
+          calibration: UNUSED,
         },
       ],
     });
@@ -207,7 +194,7 @@ describe("who lends", () => {
   });
 
   test("after a minute of samples the live statistics stand for themselves", () => {
-    const host = three({
+    const host = newThree({
       cgroups: [{ path: "/new", ownBytes: 40 * MiB, limitBytes: 400 * MiB, gives: true }],
     });
     const number = host.at("/new").number;
@@ -229,7 +216,7 @@ describe("who lends", () => {
 
 describe("rescues as a whole", () => {
   test("step 1 alone while the parent has room; every limit is back after its exit", () => {
-    const host = three();
+    const host = newThree();
     host.sweep();
     expect(host.grow("/p/grows", 80 * MiB)).toBe("grown");
     expect(host.reports.map(({ step }) => step)).not.toContain(2);
@@ -240,7 +227,7 @@ describe("rescues as a whole", () => {
   });
 
   test("step 2 where it has none: donors are reduced in proportion to their slack, and it lives", () => {
-    const host = three({}, 400 * MiB);
+    const host = newThree({}, 400 * MiB);
     host.at("/p").limitBytes = 400 * MiB;
     host.sweep();
     // 170 of 400 MiB are used: 90 % of the parent would be free. Of a full parent nothing is.
@@ -259,7 +246,7 @@ describe("rescues as a whole", () => {
   });
 
   test("the share of its own limit is the most that is lent, and then a limit is recommended, once", () => {
-    const host = three({ rescue: { lendShareMax: 0.3 } });
+    const host = newThree({ rescue: { lendShareMax: 0.3 } });
     host.sweep();
     expect(host.grow("/p/grows", 80 * MiB)).toBe("killed");
     expect(host.at("/p/grows").limitBytes).toBeLessThanOrEqual(130 * MiB);
@@ -278,7 +265,7 @@ describe("rescues as a whole", () => {
   });
 
   test("so many rescues within the time are the most, and then a limit is recommended, once", () => {
-    const host = three({ rescue: { rescuesMax: 2, rescuesWithinMs: 60_000 } });
+    const host = newThree({ rescue: { rescuesMax: 2, rescuesWithinMs: 60_000 } });
     host.sweep();
     for (let i = 0; i < 2; i++) {
       expect(host.grow("/p/grows", MiB)).toBe("grown");
@@ -297,7 +284,7 @@ describe("rescues as a whole", () => {
   });
 
   test("a loan that is needed for good is recommended as a limit", () => {
-    const host = three();
+    const host = newThree();
     host.sweep();
     host.grow("/p/grows", 10 * MiB);
     host.sweeps(60);
@@ -329,235 +316,11 @@ describe("rescues as a whole", () => {
   });
 
   test("an order that did not change materially is not written anew", () => {
-    const host = three();
+    const host = newThree();
     host.sweep();
     host.at("/p/calm").ownBytes -= 64 * 1024;
     expect(host.sweep().orders).toEqual([]);
     host.at("/p/calm").ownBytes += 8 * MiB;
     expect(host.sweep().orders.length).toBe(1);
-  });
-});
-
-describe("what the rescue thread tells", () => {
-  test("after any event the orders are written anew, as the thread deducts from its copies", () => {
-    const host = three({ rescue: { lendShareMax: 0 } });
-    host.sweep();
-    expect(host.sweep().orders).toEqual([]);
-    expect(host.grow("/p/grows", MiB)).toBe("killed");
-    host.at("/p/grows").ownBytes = 100 * MiB;
-    expect(host.reports.map(({ outcome }) => outcome)).toEqual(["cap"]);
-    const [written] = host.sweep().orders;
-    expect(written?.order.number).toBe(host.at("/p/grows").number);
-  });
-
-  test("a donor that refused is not asked again for a while", () => {
-    const host = three();
-    host.sweep();
-    host.grow("/p/grows", MiB);
-    const [last] = host.reports;
-    check(last !== undefined, "it is rescued");
-    const idle = host.at("/p/idle");
-    const limits = { limitBeforeBytes: idle.limitBytes, limitAfterBytes: idle.limitBytes };
-    host.tell((state) =>
-      state.report({
-        ...last,
-        outcome: "refused",
-        refusal: "memory.limit_in_bytes: EBUSY",
-        donors: [{ number: idle.number, path: idle.path, reducedBytes: MiB, ...limits }],
-      }),
-    );
-    const donors = (): number[] => host.orderOf("/p/grows").donors.map(({ number }) => number);
-    host.sweep();
-    expect(donors()).not.toContain(idle.number);
-    expect(donors()).toContain(host.at("/p/calm").number);
-    host.sweeps(6);
-    expect(donors()).toContain(idle.number);
-  });
-
-  test("what went back after the journal was sent counts, although it is told before all cgroups are known", () => {
-    const host = three();
-    host.sweep();
-    host.grow("/p/grows", 20 * MiB);
-    host.sweep();
-    const grows = host.at("/p/grows");
-    host.restart();
-    const lentBytes = grows.limitBytes - grows.originalBytes;
-    grows.limitBytes -= MiB;
-    host.tell((state) =>
-      state.returned({
-        number: grows.number,
-        path: grows.path,
-        why: "unneeded",
-        outcome: "returned",
-        refusal: null,
-        returnedBytes: MiB,
-        limitAfterBytes: grows.limitBytes,
-        donors: [],
-        timeUs: host.nowUs,
-        wallMs: 0,
-      }),
-    );
-    host.sweep();
-    expect(host.state.cgroups.get(grows.number)?.lentBytes).toBe(lentBytes - MiB);
-  });
-});
-
-describe("what was lent goes back", () => {
-  test("when it was not needed for the time, and not a moment earlier", () => {
-    const host = three();
-    host.sweep();
-    host.grow("/p/grows", 10 * MiB);
-    const raisedUs = host.reports.at(-1)?.raisedUs ?? Number.NaN;
-    host.at("/p/grows").ownBytes = 20 * MiB;
-    while (host.returns.length === 0 && host.nowUs < raisedUs + 60 * SECOND_US) host.sweep();
-    const waited = (host.nowUs - raisedUs) / SECOND_US;
-    expect(waited).toBeGreaterThanOrEqual(5);
-    expect(waited).toBeLessThanOrEqual(7);
-  });
-
-  test("in part, as far as it stays away from what the kernel would speak of", () => {
-    const host = three();
-    host.sweep();
-    host.grow("/p/grows", 60 * MiB);
-    const lentBytes = host.at("/p/grows").limitBytes - 100 * MiB;
-    host.at("/p/grows").ownBytes = 100 * MiB;
-    host.sweeps(10);
-    const { limitBytes } = host.at("/p/grows");
-    expect(limitBytes).toBeLessThan(100 * MiB + lentBytes);
-    expect(limitBytes).toBeGreaterThanOrEqual(100 * MiB + 1.5 * RESCUE.marginBytes);
-    // It is what it needs: there is no more to return, and none is asked for.
-    host.sweeps(10);
-    expect(host.at("/p/grows").limitBytes).toBe(limitBytes);
-  });
-
-  test("a rescue soon after a return doubles the wait, up to sixteenfold, and long quiet ends that", () => {
-    const host = three();
-    host.sweep();
-    const waits: number[] = [];
-    for (let i = 0; i < 7; i++) {
-      host.at("/p/grows").ownBytes = host.at("/p/grows").limitBytes;
-      host.grow("/p/grows", 4 * MiB);
-      host.deliver();
-      waits.push(host.state.cgroups.get(host.at("/p/grows").number)?.patience ?? 0);
-      host.at("/p/grows").ownBytes = 0;
-      for (let s = 0; s < 200 && host.at("/p/grows").limitBytes > 100 * MiB; s++) host.sweep();
-      host.sweep();
-    }
-    expect(waits).toEqual([1, 2, 4, 8, 16, 16, 16]);
-    host.sweeps(4 * 80 + 10);
-    host.at("/p/grows").ownBytes = 100 * MiB;
-    host.grow("/p/grows", 4 * MiB);
-    host.deliver();
-    expect(host.state.cgroups.get(host.at("/p/grows").number)?.patience).toBe(1);
-  });
-
-  /** The one that grows was lent 20 MiB and more by the two others. */
-  function lent(): RescueWorld {
-    const host = three({ rescue: { globalThreshold: 0 } });
-    host.sweep();
-    host.grow("/p/grows", 20 * MiB);
-    host.sweep();
-    expect(host.at("/p/idle").limitBytes).toBeLessThan(200 * MiB);
-    return host;
-  }
-
-  test("at once to a donor that comes near its limit or above its median, as far as the receiver can do without", () => {
-    const host = lent();
-    host.at("/p/idle").ownBytes = 90 * MiB;
-    host.sweeps(2);
-    // The receiver uses all of it.
-    expect(host.at("/p/idle").limitBytes).toBeLessThan(200 * MiB);
-    host.at("/p/grows").ownBytes = 60 * MiB;
-    host.sweep();
-    expect(host.at("/p/idle").limitBytes).toBe(200 * MiB);
-    expect(host.returns.at(-1)).toMatchObject({ why: "donor-needs", donors: [{ path: "/p/idle" }] });
-    // It is not asked again at once, even if it uses less.
-    host.at("/p/idle").ownBytes = 10 * MiB;
-    host.sweep();
-    const numbers = host.orderOf("/p/grows").donors.map(({ number }) => number);
-    expect(numbers).toEqual([host.at("/p/calm").number]);
-  });
-
-  test("to the donors, when the receiver is gone", () => {
-    const host = lent();
-    host.remove("/p/grows");
-    host.sweep();
-    expect(host.at("/p/idle").limitBytes).toBe(200 * MiB);
-    expect(host.at("/p/calm").limitBytes).toBe(100 * MiB);
-    expect(host.returns.at(-1)).toMatchObject({ why: "receiver-gone", returnedBytes: 0 });
-    host.sweep();
-    expect(host.state.loans.none).toBe(true);
-  });
-
-  test("to nobody, what a donor lent that is gone; the receiver's limit comes down all the same", () => {
-    const host = lent();
-    host.remove("/p/idle");
-    host.at("/p/grows").ownBytes = 0;
-    host.sweeps(10);
-    expect(host.at("/p/grows").limitBytes).toBe(100 * MiB);
-    expect(host.at("/p/calm").limitBytes).toBe(100 * MiB);
-  });
-
-  test("when the policy names the receiver no longer, as far as it can do without at once", () => {
-    const host = lent();
-    const terms = { ...host.terms, mayReceive: () => false };
-    host.adopt(terms);
-    host.sweep();
-    expect(host.at("/p/grows").limitBytes).toBeGreaterThanOrEqual(120 * MiB);
-    expect(host.board.size).toBe(0);
-    host.at("/p/grows").ownBytes = 10 * MiB;
-    host.sweeps(3);
-    for (const { limitBytes, originalBytes } of host.cgroups) expect(limitBytes).toBe(originalBytes);
-    expect(host.returns.at(-1)?.why).toBe("policy");
-  });
-
-  test("an owner's word on the receiver's limit ends the loan: donors get theirs back, the limit stays", () => {
-    const host = lent();
-    host.at("/p/grows").limitBytes = 300 * MiB;
-    host.sweeps(5);
-    expect(host.at("/p/grows").limitBytes).toBe(300 * MiB);
-    expect(host.at("/p/idle").limitBytes).toBe(200 * MiB);
-    expect(host.returns.at(-1)?.why).toBe("limit-changed");
-    expect(host.orderOf("/p/grows").lendableBytes).toBe(300 * MiB);
-  });
-
-  test("what waits is asked for again", () => {
-    const host = lent();
-    host.at("/p/grows").ownBytes = 0;
-    const number = host.at("/p/grows").number;
-    for (let s = 0; s < 100 && host.returns.length === 0; s++) {
-      // Between the look and the writing it grows.
-      host.beforeReturns = (returns) => {
-        if (returns.length > 0) host.at("/p/grows").ownBytes = 115 * MiB;
-      };
-      host.sweep();
-    }
-    expect(host.returns[0]?.outcome).toBe("waits");
-    host.beforeReturns = () => {};
-    host.at("/p/grows").ownBytes = 0;
-    host.sweeps(20);
-    expect(host.state.rescueActive(number)).toBe(false);
-    expect(host.at("/p/grows").limitBytes).toBe(100 * MiB);
-  });
-
-  test("after a restart too, by what the journal says", () => {
-    const host = lent();
-    host.restart();
-    host.sweep();
-    for (const path of ["/p/grows", "/p/idle", "/p/calm"])
-      expect(host.state.rescueActive(host.at(path).number)).toBe(true);
-    expect(host.orderOf("/p/grows").lendableBytes).toBe(200 * MiB - host.at("/p/grows").limitBytes);
-    host.at("/p/grows").ownBytes = 0;
-    host.sweeps(10);
-    for (const { limitBytes, originalBytes } of host.cgroups) expect(limitBytes).toBe(originalBytes);
-  });
-
-  test("to donors whose receiver went while nobody watched", () => {
-    const host = lent();
-    host.remove("/p/grows");
-    host.restart();
-    host.sweeps(2);
-    expect(host.at("/p/idle").limitBytes).toBe(200 * MiB);
-    expect(host.at("/p/calm").limitBytes).toBe(100 * MiB);
   });
 });
