@@ -10,6 +10,7 @@ import { monotonicUs } from "../src/workers/common/clock.ts";
 import { detailFiles, STAT_LINES } from "../src/workers/sampler/cgroups/files.ts";
 import { FollowedCgroup } from "../src/workers/sampler/cgroups/followed.ts";
 import { Depth, HeldDescriptors } from "../src/workers/sampler/cgroups/held.ts";
+import { CgroupList } from "../src/workers/sampler/cgroups/list.ts";
 import { CgroupReader, CHUNK } from "../src/workers/sampler/cgroups/reader.ts";
 import { SamplerThread } from "../test/support/cgroup-sampler.ts";
 import { Herd, whyNoHerd } from "./cgroup-herd.ts";
@@ -19,7 +20,7 @@ import { buildReference, ReferenceProgram } from "./reference-program.ts";
 const COUNTS = [10, 100, 1000];
 /** Reads of a usage file in one round, and of a memory.stat, whatever the number of cgroups. */
 const USAGE_READS = 20_000;
-const STAT_READS = 4000;
+const STAT_READS = 8000;
 const RECORD_HZ = 10;
 const RECORD_MS = 15_000;
 
@@ -35,7 +36,7 @@ export async function benchCgroupSweep({ smoke }: Effort): Promise<Finding> {
     const figures: Figure[] = [];
     const evidence: string[] = [];
     for (const count of COUNTS.filter((each) => each <= herd.count)) {
-      const measured = await sweeps(herd, count, smoke ? 4 : 60);
+      const measured = await sweeps(herd, count, smoke ? 4 : 40);
       figures.push(...measured.figures);
       evidence.push(measured.evidence);
     }
@@ -52,7 +53,7 @@ const ring = (columns: readonly Column[]): SharedRing =>
 
 /** The sampler's reader on some of the cgroups, and what it wrote last. */
 class Sweeper {
-  readonly #cgroups: FollowedCgroup[] = [];
+  readonly #list: CgroupList;
   readonly #reader: CgroupReader;
   readonly #usage = ring(USAGE_COLUMNS);
   readonly #detail = ring(DETAIL_COLUMNS);
@@ -64,7 +65,8 @@ class Sweeper {
     const { version } = herd.hierarchy;
     this.#version = version;
     const files = withDetails ? detailFiles(version) : [];
-    this.#reader = new CgroupReader(version, rings, held, () => this.#cgroups, files);
+    this.#reader = new CgroupReader(version, rings, held, () => [], files);
+    const cgroups: FollowedCgroup[] = [];
     for (let i = 0; i < count; i++) {
       const directory = herd.memberOf(i);
       const cgroup = new FollowedCgroup({
@@ -77,21 +79,22 @@ class Sweeper {
         detailFiles: files.length,
       });
       if (!this.#reader.openFirst(cgroup)) throw new Error(`expected ${directory} to be a memory cgroup`);
-      this.#cgroups.push(cgroup);
+      cgroups.push(cgroup);
     }
+    this.#list = new CgroupList(cgroups);
   }
 
   usage(): void {
     const timeUs = Math.floor(monotonicUs());
-    const count = this.#cgroups.length;
+    const count = this.#list.length;
     for (let from = 0; from < count; from += CHUNK) {
-      this.#reader.readUsage(this.#cgroups, from, Math.min(from + CHUNK, count), timeUs);
+      this.#reader.readUsage(this.#list, from, Math.min(from + CHUNK, count), timeUs);
     }
   }
 
   details(): void {
     const timeUs = Math.floor(monotonicUs());
-    for (const cgroup of this.#cgroups) this.#reader.readDetails(cgroup, timeUs, Depth.details);
+    for (const cgroup of this.#list.cgroups) this.#reader.readDetails(cgroup, timeUs, Depth.details);
   }
 
   /** Sums over one more sweep: usage, and the fields of memory.stat in its order. */
@@ -110,7 +113,7 @@ class Sweeper {
   }
 
   close(): void {
-    for (const cgroup of this.#cgroups) cgroup.close();
+    for (const cgroup of this.#list.cgroups) cgroup.close();
   }
 }
 
@@ -122,59 +125,91 @@ interface Sweeps {
 async function sweeps(herd: Herd, count: number, rounds: number): Promise<Sweeps> {
   const built = buildReference("sweep");
   const args = [String(herd.hierarchy.version), herd.directory, String(count)];
-  const reference = built.path === undefined ? null : ReferenceProgram.start(built.path, args);
+  const start = (...more: string[]): ReferenceProgram | null =>
+    built.path === undefined ? null : ReferenceProgram.start(built.path, [...args, ...more]);
+  const references = { alone: start("alone"), threads: start() };
   const ours = { bare: new Sweeper(herd, count, false), full: new Sweeper(herd, count, true) };
-  const times = {
-    usage: [] as number[],
-    stat: [] as number[],
-    full: [] as number[],
-    cUsage: [] as number[],
-    cStat: [] as number[],
-  };
+  try {
+    const times = await measure(references, ours, count, rounds);
+    const evidence =
+      references.alone === null
+        ? `without C: ${built.reason}`
+        : await agreement(references.alone, ours.bare, count);
+    return { figures: figuresOf(times, count, rounds), evidence };
+  } finally {
+    for (const sweeper of Object.values(ours)) sweeper.close();
+    for (const reference of Object.values(references)) await reference?.stop();
+  }
+}
+
+type Times = Readonly<Record<"usage" | "stat" | "full" | "cUsage" | "cThreads" | "cStat", number[]>>;
+
+/** Microseconds a cgroup, round by round; nothing for C where there is none. */
+async function measure(
+  { threads, alone }: { readonly threads: ReferenceProgram | null; readonly alone: ReferenceProgram | null },
+  { bare, full }: { readonly bare: Sweeper; readonly full: Sweeper },
+  count: number,
+  rounds: number,
+): Promise<Times> {
+  const times: Times = { usage: [], stat: [], full: [], cUsage: [], cThreads: [], cStat: [] };
   const usageRounds = Math.ceil(USAGE_READS / count);
   const statRounds = Math.ceil(STAT_READS / count);
-  const ask = async (what: string): Promise<number> =>
-    reference === null ? Number.NaN : Number((await reference.ask(what)).split(" ")[0]);
+  const both = (sweeper: Sweeper): void => {
+    sweeper.usage();
+    sweeper.details();
+  };
   // The rounds below 0 are for compiling; nobody counts them.
   for (let round = -Math.ceil(rounds / 4); round < rounds; round++) {
-    const usage = each(usageRounds, () => ours.bare.usage());
-    const cUsage = await ask(`usage ${usageRounds}`);
-    const stat = each(statRounds, () => {
-      ours.bare.usage();
-      ours.bare.details();
-    });
-    const cStat = await ask(`stat ${statRounds}`);
-    const full = each(statRounds, () => {
-      ours.full.usage();
-      ours.full.details();
-    });
-    if (round < 0) continue;
-    times.usage.push(usage / count);
-    times.stat.push(stat / count);
-    times.full.push(full / count);
-    if (reference === null) continue;
-    times.cUsage.push(cUsage / count);
-    times.cStat.push(cStat / count);
+    const add = (into: number[], us: number | null): void => {
+      if (round >= 0 && us !== null) into.push(us / count);
+    };
+    // Not counted: who comes first would find in the caches what the details left there.
+    each(usageRounds, () => bare.usage());
+    add(times.cUsage, await asked(alone, `usage ${usageRounds}`));
+    add(
+      times.usage,
+      each(usageRounds, () => bare.usage()),
+    );
+    add(times.cThreads, await asked(threads, `usage ${usageRounds}`));
+    add(times.cStat, await asked(alone, `stat ${statRounds}`));
+    add(
+      times.stat,
+      each(statRounds, () => both(bare)),
+    );
+    add(
+      times.full,
+      each(statRounds, () => both(full)),
+    );
   }
-  const evidence =
-    reference === null ? `without C: ${built.reason}` : await agreement(reference, ours.bare, count);
-  for (const sweeper of Object.values(ours)) sweeper.close();
-  await reference?.stop();
+  return times;
+}
+
+async function asked(reference: ReferenceProgram | null, what: string): Promise<number | null> {
+  return reference === null ? null : Number((await reference.ask(what)).split(" ")[0]);
+}
+
+function figuresOf(times: Times, count: number, rounds: number): Figure[] {
   const note = `CPU time a cgroup; ${rounds} rounds, in turn`;
   const limited = (limit: number): Target | null =>
     count < 1000 ? null : { of: "ratio", limit, inclusive: true };
-  return {
-    figures: [
-      figure(`${count} cgroups, usage`, times.usage, times.cUsage, limited(1.8), note),
-      figure(`${count} cgroups, with memory.stat`, times.stat, times.cStat, limited(1.2), note),
-      figure(`${count} cgroups, all details`, times.full, [], null, `${note}; limits, peak, events too`),
-    ],
-    evidence,
-  };
+  const beside = figure(
+    `${count} cgroups, usage, beside C of two threads`,
+    times.usage,
+    times.cThreads,
+    null,
+    note,
+  );
+  return [
+    figure(`${count} cgroups, usage`, times.usage, times.cUsage, limited(1.8), note),
+    { ...beside, against: beside.against === null ? null : "C of two threads" },
+    figure(`${count} cgroups, with memory.stat`, times.stat, times.cStat, limited(1.2), note),
+    figure(`${count} cgroups, all details`, times.full, [], null, `${note}; limits, peak, events too`),
+  ];
 }
 
-/** Microseconds of each of so many. */
+/** Microseconds of each of so many, after one that is not counted. */
 function each(times: number, act: () => void): number {
+  act();
   const us = cpuUsOf(() => {
     for (let i = 0; i < times; i++) act();
   });
@@ -220,10 +255,10 @@ async function agreement(reference: ReferenceProgram, sweeper: Sweeper, count: n
 function growth(figures: readonly Figure[]): string {
   const of = (kind: string): string =>
     figures
-      .filter(({ name }) => name.endsWith(kind))
+      .filter(({ name }) => name.endsWith(`cgroups, ${kind}`))
       .map(({ name, ours }) => `${ours.toFixed(2)} (${name.split(" ")[0]})`)
       .join(", ");
-  return `µs a cgroup, usage: ${of("usage")}; with memory.stat: ${of("memory.stat")}; all details: ${of("details")}`;
+  return `µs a cgroup, usage: ${of("usage")}; with memory.stat: ${of("with memory.stat")}; all details: ${of("all details")}`;
 }
 
 /** The sampler's thread as `plimsoll record` starts it: its share of a core. */

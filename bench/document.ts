@@ -46,7 +46,8 @@ score; it knows no growth and no policy.`,
   cgroups: {
     title: "The sweep over cgroups",
     story: `Real, mostly empty cgroups of our own. Ours is the sampler's reader: one positional read a file on held descriptors, parsed into
-the ring. C does the same into rows of its own, and remembers too where in each memory.stat its lines were.`,
+the ring. C does the same into rows of its own, and remembers too where in each memory.stat its lines were. In a program of several threads,
+which every guard is, the kernel counts references to open files at each read: C with a second thread, asleep, is shown beside C of one.`,
   },
   crossing: {
     title: "From the critical line to the signal",

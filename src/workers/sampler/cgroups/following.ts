@@ -2,6 +2,7 @@ import type { CgroupIdentity } from "../../../core/cgroups/columns.ts";
 import { compilePatterns } from "../../../core/cgroups/pattern.ts";
 import type { CgroupNode, TreeListener } from "./tree.ts";
 import type { FollowedCgroup } from "./followed.ts";
+import { CgroupList } from "./list.ts";
 
 /** Which cgroups are followed, and which of them are looked at often. */
 export interface Wanted {
@@ -31,12 +32,13 @@ export class Following implements TreeListener {
   readonly #hooks: FollowingHooks;
   #matches: (path: string) => boolean;
   #isFast: (path: string) => boolean;
-  #slow: FollowedCgroup[] = [];
-  #fast: FollowedCgroup[] = [];
+  #all: FollowedCgroup[] = [];
+  #slow = new CgroupList([]);
+  #fast = new CgroupList([]);
   #fresh: FollowedCgroup[] = [];
   #appeared: CgroupIdentity[] = [];
   #gone: number[] = [];
-  /** Some in the lists are gone, or in the wrong one. */
+  /** Some in the lists are gone, or missing, or in the wrong one. */
   #untidy = false;
 
   constructor(wanted: Wanted, hooks: FollowingHooks) {
@@ -45,17 +47,18 @@ export class Following implements TreeListener {
     this.#matches = compilePatterns([...wanted.watch, ...wanted.fast]);
   }
 
-  get slow(): readonly FollowedCgroup[] {
+  /** Those at the usual rate, and those that are looked at often: as of the last {@link tidy}. */
+  get slow(): CgroupList {
     return this.#slow;
   }
 
-  get fast(): readonly FollowedCgroup[] {
+  get fast(): CgroupList {
     return this.#fast;
   }
 
-  *all(): Generator<FollowedCgroup> {
-    yield* this.#slow;
-    yield* this.#fast;
+  /** Everybody, those among them that have just gone too. */
+  get all(): readonly FollowedCgroup[] {
+    return this.#all;
   }
 
   readonly appeared = (node: CgroupNode): void => {
@@ -93,21 +96,29 @@ export class Following implements TreeListener {
       if (this.#isWanted(node)) this.#refresh(node);
       else this.#unfollow(node);
     }
-    this.#tidy();
+    this.tidy();
   }
 
   /** Lets go of those whose files said that they are gone. @param nodes as for {@link want} */
   dropGone(nodes: Iterable<CgroupNode>): void {
     for (const node of nodes) if (node.followed?.gone === true) this.#unfollow(node);
-    this.#tidy();
+    this.tidy();
+  }
+
+  /** Brings the lists up to date. Not while they are being read. */
+  tidy(): void {
+    if (!this.#untidy) return;
+    this.#untidy = false;
+    this.#all = this.#all.filter((cgroup) => !cgroup.gone);
+    this.#slow = new CgroupList(this.#all.filter((cgroup) => !cgroup.fast));
+    this.#fast = new CgroupList(this.#all.filter((cgroup) => cgroup.fast));
   }
 
   /** Those that have not been looked at yet; asked once each. */
-  takeFresh(): readonly FollowedCgroup[] {
-    this.#tidy();
+  takeFresh(): CgroupList {
     const fresh = this.#fresh.filter((cgroup) => !cgroup.gone);
     this.#fresh = [];
-    return fresh;
+    return new CgroupList(fresh);
   }
 
   /** What is to be told; null when nothing has changed. */
@@ -124,7 +135,7 @@ export class Following implements TreeListener {
     const gone = this.#gone;
     this.#appeared = [];
     this.#gone = [];
-    return { appeared: Array.from(this.all(), (cgroup) => cgroup.identity), gone };
+    return { appeared: this.#all.filter((cgroup) => !cgroup.gone).map((cgroup) => cgroup.identity), gone };
   }
 
   #judge(node: CgroupNode): void {
@@ -161,7 +172,8 @@ export class Following implements TreeListener {
     const cgroup = this.#hooks.open(node, !node.matches);
     if (cgroup === null) return;
     node.followed = cgroup;
-    this.#slow.push(cgroup);
+    this.#all.push(cgroup);
+    this.#untidy = true;
     this.#fresh.push(cgroup);
     this.#appeared.push(cgroup.identity);
   }
@@ -174,13 +186,5 @@ export class Following implements TreeListener {
     this.#hooks.close(cgroup);
     this.#gone.push(cgroup.number);
     this.#untidy = true;
-  }
-
-  #tidy(): void {
-    if (!this.#untidy) return;
-    this.#untidy = false;
-    const all = [...this.all()].filter((cgroup) => !cgroup.gone);
-    this.#slow = all.filter((cgroup) => !cgroup.fast);
-    this.#fast = all.filter((cgroup) => cgroup.fast);
   }
 }

@@ -8,6 +8,7 @@ import type { CgroupVersion } from "../../common/cgroup-path.ts";
 import { type DetailFile, detailFiles, STAT_FILE, StatForm, USAGE_FILE } from "./files.ts";
 import { CLOSED, type FollowedCgroup } from "./followed.ts";
 import { Depth, type HeldDescriptors } from "./held.ts";
+import type { CgroupList } from "./list.ts";
 
 /** So many cgroups' usage is read at once. */
 export const CHUNK = 256;
@@ -80,23 +81,24 @@ export class CgroupReader {
   }
 
   /** A row of usage of those from `from` to before `to`, at most {@link CHUNK}, at `timeUs`. */
-  readUsage(cgroups: readonly FollowedCgroup[], from: number, to: number, timeUs: number): void {
+  readUsage(list: CgroupList, from: number, to: number, timeUs: number): void {
+    const descriptors = list.usage;
     const lengths = this.#lengths;
-    const numbers = this.#numbers;
+    const bytes = this.#numbers;
     // First all reads: what parses and writes is driven out of the processor's caches by each system call. One `try`
     // around many of them, entered again behind the one that failed.
     for (let i = from; i < to; i++) {
       try {
         for (; i < to; i++) {
-          const { usage } = cgroups[i] as FollowedCgroup;
+          const descriptor = descriptors[i] as number;
           const at = (i - from) * NUMBER_BYTES;
           lengths[i - from] =
-            usage === CLOSED
-              ? this.#openUsage(cgroups[i] as FollowedCgroup, at)
-              : readSync(usage, numbers, at, NUMBER_BYTES, 0);
+            descriptor === CLOSED
+              ? this.#openListed(list, i, at)
+              : readSync(descriptor, bytes, at, NUMBER_BYTES, 0);
         }
       } catch (error) {
-        lengths[i - from] = this.#failed(cgroups[i] as FollowedCgroup, error) ? GONE : UNREAD;
+        lengths[i - from] = this.#failed(list.cgroups[i] as FollowedCgroup, error) ? GONE : UNREAD;
       }
     }
     const row = this.#usageRow;
@@ -106,8 +108,8 @@ export class CgroupReader {
       const length = lengths[i - from] as number;
       if (length === GONE) continue;
       const at = (i - from) * NUMBER_BYTES;
-      row[Usage.cgroup] = (cgroups[i] as FollowedCgroup).number;
-      row[Usage.usageBytes] = length === UNREAD ? Number.NaN : unsignedAt(numbers, at, at + length);
+      row[Usage.cgroup] = list.numbers[i] as number;
+      row[Usage.usageBytes] = length === UNREAD ? Number.NaN : unsignedAt(bytes, at, at + length);
       ring.put(row);
     }
     ring.commit();
@@ -137,6 +139,17 @@ export class CgroupReader {
       // Files are short, not the cgroup: it is opened again for each look.
       return code === "EMFILE" || code === "ENFILE";
     }
+  }
+
+  #openListed(list: CgroupList, index: number, at: number): number {
+    const cgroup = list.cgroups[index] as FollowedCgroup;
+    // It may be in another list, too, and have been opened there.
+    const length =
+      cgroup.usage === CLOSED
+        ? this.#openUsage(cgroup, at)
+        : readSync(cgroup.usage, this.#numbers, at, NUMBER_BYTES, 0);
+    list.usage[index] = cgroup.usage;
+    return length;
   }
 
   /** Opens, reads into the numbers at `at` and, if it can, holds. @returns the length of what was read */

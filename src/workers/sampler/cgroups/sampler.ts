@@ -11,6 +11,7 @@ import { idlePatterns } from "./find.ts";
 import { FollowedCgroup } from "./followed.ts";
 import { type Changes, Following, type Wanted } from "./following.ts";
 import { Depth, HeldDescriptors } from "./held.ts";
+import type { CgroupList } from "./list.ts";
 import { Look, Rate } from "./rate.ts";
 import { CgroupReader, CHUNK } from "./reader.ts";
 import { Recording } from "./recording.ts";
@@ -77,8 +78,11 @@ export class CgroupSampler {
       open: (node, onlyAncestor) => this.#open(node, onlyAncestor),
       close: (cgroup) => this.#held.give(cgroup.close()),
     });
-    this.#reader = new CgroupReader(this.#hierarchy?.version ?? 2, rings, this.#held, () =>
-      this.#following.all(),
+    this.#reader = new CgroupReader(
+      this.#hierarchy?.version ?? 2,
+      rings,
+      this.#held,
+      () => this.#following.all,
     );
     [this.#slow, this.#fast] = this.#rates();
   }
@@ -118,6 +122,7 @@ export class CgroupSampler {
     this.#scanDueUs = monotonicUs() + this.#policy.cgroups.scanMs * 1000;
     this.#tree.beginScan();
     this.#tree.scan(() => this.#context.alive());
+    this.#following.tidy();
     // The first tick looks at everybody.
     this.#following.takeFresh();
     this.#sayIdlePatterns();
@@ -182,6 +187,7 @@ export class CgroupSampler {
     if (look === Look.details) this.#recording?.readMemory(timeUs);
     if (this.#over) return;
     this.#scan();
+    this.#following.tidy();
     const fresh = this.#following.takeFresh();
     // Whoever has come is known at once, limit and all; a recording keeps to its beat.
     const freshRead = this.#recording === null && this.#read(fresh, this.#slow, Look.details, timeUs);
@@ -189,17 +195,17 @@ export class CgroupSampler {
   }
 
   /** @returns whether there was anything to read */
-  #read(cgroups: readonly FollowedCgroup[], rate: Rate, look: Look, timeUs: number): boolean {
-    if (look === Look.none || cgroups.length === 0) return false;
+  #read(list: CgroupList, rate: Rate, look: Look, timeUs: number): boolean {
+    if (look === Look.none || list.length === 0) return false;
     const hold = rate.detailIntervalUs <= HOLD_DETAILS_US ? Depth.details : Depth.usage;
     // A sign of life after each chunk.
-    for (let from = 0; from < cgroups.length; from += CHUNK) {
-      const to = Math.min(from + CHUNK, cgroups.length);
-      this.#reader.readUsage(cgroups, from, to, timeUs);
+    for (let from = 0; from < list.length; from += CHUNK) {
+      const to = Math.min(from + CHUNK, list.length);
+      this.#reader.readUsage(list, from, to, timeUs);
       for (let i = from; look === Look.details && i < to; i++) {
-        this.#reader.readDetails(cgroups[i] as FollowedCgroup, timeUs, hold);
+        this.#reader.readDetails(list.cgroups[i] as FollowedCgroup, timeUs, hold);
       }
-      if (to < cgroups.length && !this.#context.alive()) {
+      if (to < list.length && !this.#context.alive()) {
         this.#over = true;
         return true;
       }
