@@ -22,6 +22,8 @@ const COUNTS = [10, 100, 1000];
 const USAGE_READS = 20_000;
 const STAT_READS = 8000;
 const RECORD_HZ = 10;
+/** Details as often as `plimsoll record` reads them when it is not told otherwise. */
+const DETAIL_S = 5;
 const RECORD_MS = 15_000;
 
 /** Sweeps over real cgroups of our own, beside C that reads and parses the same. */
@@ -266,10 +268,15 @@ async function recording(herd: Herd, ms: number): Promise<Figure> {
   const sampler = new SamplerThread({
     record: true,
     rowsPerSegment: 16_384,
-    cgroups: { watch: [`${herd.path}/*`], intervalMs: 1000 / RECORD_HZ, statEvery: RECORD_HZ, scanMs: 1000 },
+    cgroups: {
+      watch: [`${herd.path}/*`],
+      intervalMs: 1000 / RECORD_HZ,
+      statEvery: RECORD_HZ * DETAIL_S,
+      scanMs: 1000,
+    },
   });
   try {
-    while (!sampler.ready || sampler.memory.take().length < 2) await pause(20);
+    while (!sampler.ready || sampler.memory.take().length < 1) await pause(20);
     const cpuNs = (): number =>
       Number(fs.readFileSync(`/proc/self/task/${sampler.threadId}/schedstat`, "latin1").split(" ")[0]);
     const before = { ns: cpuNs(), ms: performance.now() };
@@ -283,7 +290,7 @@ async function recording(herd: Herd, ms: number): Promise<Figure> {
       against: null,
       ratio: null,
       target: { of: "ours", limit: 5, inclusive: false },
-      note: `the sampler's thread (schedstat), ${Math.round(ms / 1000)} s; details each second`,
+      note: `the sampler's thread (schedstat), ${Math.round(ms / 1000)} s; details each ${DETAIL_S} s`,
     };
   } finally {
     await sampler.stop();
