@@ -25,6 +25,8 @@ const RECORD_HZ = 10;
 /** Details as often as `plimsoll record` reads them when it is not told otherwise. */
 const DETAIL_S = 5;
 const RECORD_MS = 15_000;
+/** Until what runs is compiled. */
+const SETTLE_MS = 3000;
 
 /** Sweeps over real cgroups of our own, beside C that reads and parses the same. */
 export async function benchCgroupSweep({ smoke }: Effort): Promise<Finding> {
@@ -277,6 +279,7 @@ async function recording(herd: Herd, ms: number): Promise<Figure> {
   });
   try {
     while (!sampler.ready || sampler.memory.take().length < 1) await pause(20);
+    await pause(Math.min(ms, SETTLE_MS));
     const cpuNs = (): number =>
       Number(fs.readFileSync(`/proc/self/task/${sampler.threadId}/schedstat`, "latin1").split(" ")[0]);
     const before = { ns: cpuNs(), ms: performance.now() };
