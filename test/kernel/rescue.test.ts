@@ -86,6 +86,7 @@ async function guardOn(
     policy: policy(from, rescue),
     home,
     args,
+    env: { PLIMSOLL_ALLOW_FAULTS: "1" },
   });
   const watched = [from.grower, ...from.lenders].map(({ scope }) => `watching ${scope} to its limit`);
   await waitFor("all to be watched", () => watched.every((line) => guard.stderr.includes(line)));
@@ -246,5 +247,30 @@ describe("kill -9 of the guard", () => {
     expect(all.grower.limitBytes).toBeGreaterThan(200 * MIB);
     program.kill("SIGKILL");
     await limitsAre([all.grower], [GROWER_LIMIT], 2000);
+  });
+});
+
+describe("a thread of the guard fails while something is lent", () => {
+  test.for(
+    ["rescue", "analysis", "cgroups"].flatMap((worker) => [
+      [worker, "throw"] as const,
+      [worker, "hang"] as const,
+    ]),
+  )("%s told to %s: rescues go on, and all goes back in the end", async ([worker, kind], context) => {
+    const all = scene(context, 2048);
+    const guard = await guardOn(context, all, `pause = ["${all.parent.scope}/grower"]`);
+    const program = await grow(context, all, 150, 100);
+    await program.said("grown");
+    await guard.ask({ ask: "fault", worker, kind });
+    await guard.recorded("the gap", (line) => line["event"] === "gap" && line["worker"] === worker);
+    const before = rescues(guard).length;
+    program.go(300);
+    await waitFor("the program to have grown on", () => all.grower.usageBytes > 300 * MIB);
+    expect(all.grower.oomKills).toBe(0);
+    await waitFor("more rescues", () => rescues(guard).length > before);
+    program.kill("SIGKILL");
+    await limitsAre([all.grower, ...all.lenders], [GROWER_LIMIT, LENDER_LIMIT, LENDER_LIMIT * 2], 15_000);
+    await guard.stop();
+    expect(heldUp(all.grower)).toBe(false);
   });
 });

@@ -1,5 +1,6 @@
 /**
- * A program that grows: `from` MiB at once, then, as soon as a line comes on stdin, at `rate` MiB/s up to `to` MiB.
+ * A program that grows: `from` MiB at once, then, as soon as a line comes on stdin, at `rate` MiB/s up to `to` MiB, or to
+ * as many as a later line says.
  * Tells on stdout what it has come to, as JSON lines. Its name is given in hexadecimal, so that it can be anything.
  */
 import fs from "node:fs";
@@ -35,10 +36,10 @@ if (values["ignore-term"]) process.on("SIGTERM", () => tell("ignored"));
 while (held.length < Number(values.from)) take();
 tell("ready");
 
-process.stdin.once("data", () => {
+process.stdin.on("data", (line) => {
   const beganMs = performance.now();
   const already = held.length;
-  const to = Number(values.to);
+  const to = Number(line.toString()) || Number(values.to);
   const timer = setInterval(() => {
     const due = already + ((performance.now() - beganMs) / 1000) * Number(values.rate);
     while (held.length < Math.min(due, to)) take();

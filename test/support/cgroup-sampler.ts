@@ -103,6 +103,7 @@ export class SamplerThread {
       ...rings,
       rescueOrders: state.rescueOrders,
       journalPath: "/nonexistent",
+      knownCgroups: [],
       datasetDirectory: setup.record === true ? "/nonexistent" : null,
       descriptors: this.#descriptors,
       roots: { ...HOST_ROOTS, ...setup.roots },

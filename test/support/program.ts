@@ -68,8 +68,8 @@ export class Program {
   }
 
   /** Tells it to begin with what it waits for. */
-  go(): void {
-    this.#child.stdin?.write("go\n");
+  go(toMiB?: number): void {
+    this.#child.stdin?.write(`${toMiB ?? "go"}\n`);
   }
 
   /** The line in which it said `event`, as soon as it has. */

@@ -4,7 +4,8 @@ import { ceilToPage, floorToPage, PAGE_BYTES } from "./amount.ts";
 import type { Followed } from "./followed.ts";
 import { usageIsFresh } from "./headroom.ts";
 import { DONORS_MAX, type DonorOrder } from "./order.ts";
-import { nearLimitBytes, type RescueTerms } from "./terms.ts";
+import type { RescueTerms } from "./terms.ts";
+import { marginWithin } from "./thresholds.ts";
 
 export interface Donor {
   readonly cgroup: Followed;
@@ -19,7 +20,7 @@ export interface Donor {
 export function floorBytes(cgroup: Followed, terms: RescueTerms): number {
   const { rescue } = terms;
   const marginBytes = amountBytes(rescue.donorMargin, cgroup.originalLimitBytes);
-  const apartBytes = cgroup.mayReceive ? nearLimitBytes(rescue, cgroup.originalLimitBytes) : 0;
+  const apartBytes = cgroup.mayReceive ? marginWithin(rescue.marginBytes, cgroup.originalLimitBytes) : 0;
   return ceilToPage(
     Math.max(
       cgroup.leastBytes,

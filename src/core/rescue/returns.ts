@@ -6,7 +6,8 @@ import { usageIsFresh } from "./headroom.ts";
 import type { Lease } from "./lease.ts";
 import type { LeaseReturn } from "./report.ts";
 import type { RescueState } from "./state.ts";
-import { nearLimitBytes, type RescueTerms } from "./terms.ts";
+import type { RescueTerms } from "./terms.ts";
+import { marginWithin } from "./thresholds.ts";
 import { spacingBytes } from "./thresholds.ts";
 
 /**
@@ -59,7 +60,7 @@ function dueOf(state: RescueState, lease: Lease, nowUs: number): LeaseReturn | n
 function lowestLimitBytes(receiver: Followed, lease: Lease, usageBytes: number, terms: RescueTerms): number {
   const { rescue } = terms;
   const ownBytes = receiver.limitBytes - lease.totalBytes;
-  if (ownBytes - nearLimitBytes(rescue, ownBytes) >= usageBytes) return ownBytes;
+  if (ownBytes - marginWithin(rescue.marginBytes, ownBytes) >= usageBytes) return ownBytes;
   const nearBytes = rescue.marginBytes + spacingBytes(usageBytes, rescue.marginBytes);
   return Math.max(ownBytes, ceilToPage(usageBytes + nearBytes));
 }
@@ -67,7 +68,7 @@ function lowestLimitBytes(receiver: Followed, lease: Lease, usageBytes: number, 
 function withoutPolicy(state: RescueState, lease: Lease, receiver: Followed): LeaseReturn | null {
   if (!receiver.mayReceive) {
     // Nobody watches over it any more: only what it uses stays, and a little.
-    const apartBytes = nearLimitBytes(state.terms.rescue, receiver.originalLimitBytes) / 4;
+    const apartBytes = marginWithin(state.terms.rescue.marginBytes, receiver.originalLimitBytes) / 4;
     const bytes = Math.min(
       lease.totalBytes,
       floorToPage(receiver.limitBytes - receiver.usageBytes - apartBytes),

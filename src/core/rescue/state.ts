@@ -73,6 +73,8 @@ export class RescueState {
   identities(appeared: readonly CgroupIdentity[], gone: readonly number[]): void {
     for (const number of gone) this.#remove(number);
     for (const identity of appeared) {
+      // Told again for somebody else who was restarted: what is known of it stays.
+      if (this.#cgroups.get(identity.number)?.path === identity.path) continue;
       const cgroup = new Followed(identity, this.#terms.cgroups.halfLifeMs * 1000);
       this.#cgroups.set(cgroup.number, cgroup);
       this.#byPath.set(cgroup.path, cgroup);

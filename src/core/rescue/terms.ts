@@ -12,14 +12,6 @@ export interface RescueTerms {
   readonly mayGive: (path: string) => boolean;
 }
 
-/**
- * How far below its limit a cgroup's usage is at which the kernel says so: the policy's margin, but at most half of the
- * limit, so that a small cgroup is not always near it.
- */
-export function nearLimitBytes(rescue: Pick<RescuePolicy, "marginBytes">, limitBytes: number): number {
-  return Math.min(rescue.marginBytes, limitBytes / 2);
-}
-
 /** The host's memory at the time of the plan; NaN where it is not known, which lets nothing be given. */
 export interface HostMemory {
   readonly totalBytes: number;

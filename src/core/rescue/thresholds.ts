@@ -15,7 +15,7 @@ const SPACING_SHARE = 1 / 16;
 export const THRESHOLDS_MAX = 128;
 
 /** A margin that a small limit can bear: a quarter of it at most. */
-export function marginWithin(limitBytes: number, marginBytes: number): number {
+export function marginWithin(marginBytes: number, limitBytes: number): number {
   return Math.min(marginBytes, limitBytes / 4);
 }
 

@@ -4,6 +4,7 @@ import { ExitCode, Fault } from "../../core/fault.ts";
 import type { ActionOutcome } from "../../core/memory/state.ts";
 import type { ActionReport, GuardEvent, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
+import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
 import type { CgroupFigures } from "../../core/rescue/figures.ts";
 import { Board, Gauge, GUARD_WORKERS, type WorkerName } from "../../core/shared/board.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
@@ -81,6 +82,8 @@ export class Guard {
   /** Before there is a recorder, what is to be recorded waits here. */
   readonly #unsaid: { readonly what: string; readonly why: string }[] = [];
   #recording = false;
+  /** Whom the cgroup sampler follows: a new life of it goes on with the same numbers. */
+  readonly #knownCgroups = new Map<number, CgroupIdentity>();
   readonly #cgroups = new Questions<readonly CgroupFigures[]>();
   readonly #unfinished = new Unfinished();
   #lastAction: ActionReport | null = null;
@@ -301,6 +304,7 @@ export class Guard {
       detailRing: this.#shared.detailRing,
       rescueOrders: this.#shared.rescueOrders,
       journalPath: this.#journalPath,
+      knownCgroups: [...this.#knownCgroups.values()],
       datasetDirectory: null,
       descriptors: this.#descriptors,
       roots: this.#options.roots,
@@ -369,12 +373,18 @@ export class Guard {
   /** Messages between workers pass by here: what the summary and a restart need is noted. */
   #relayed(to: WorkerName, message: Message): void {
     this.#unfinished.note(to, message);
+    if (message.type === "cgroups" && to === "analysis") this.#noteCgroups(message);
     if (message.type === "level") this.counts.levels++;
     if (message.type === "decision") this.counts.decisions++;
     if (message.type !== "outcome") return;
     const outcome: ActionOutcome = message.report.outcome;
     this.counts.outcomes[outcome] = (this.counts.outcomes[outcome] ?? 0) + 1;
     this.#lastAction = message.report;
+  }
+
+  #noteCgroups({ appeared, gone }: Extract<Message, { type: "cgroups" }>): void {
+    for (const identity of appeared) this.#knownCgroups.set(identity.number, identity);
+    for (const number of gone) this.#knownCgroups.delete(number);
   }
 
   #gap(worker: WorkerName, why: string, silentMs: number, restartedAfterMs: number): void {

@@ -123,6 +123,7 @@ function sharedStart(
     detailRing: ringFor(DETAIL_COLUMNS, usageRows / policy.cgroups.statEvery),
     rescueOrders: new RescueBoard().memory,
     journalPath: "",
+    knownCgroups: [],
     datasetDirectory: options.directory,
     descriptors: openDescriptors(),
     roots: options.roots,

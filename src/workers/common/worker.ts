@@ -1,4 +1,5 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
 import type { Envelope, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import type { SharedRing } from "../../core/ring/views.ts";
@@ -43,6 +44,8 @@ export interface WorkerStart {
   readonly rescueOrders: SharedArrayBuffer;
   /** Where the changes of limits are written down before they are made: core/rescue/journal.ts. */
   readonly journalPath: string;
+  /** To the cgroup sampler: whom an earlier life of it numbered, so that they stay who they are. */
+  readonly knownCgroups: readonly CgroupIdentity[];
   /** Of `plimsoll record`: where the dataset goes; the cgroup sampler then fills the memory ring too. Null: no dataset. */
   readonly datasetDirectory: string | null;
   readonly descriptors: SharedDescriptors;

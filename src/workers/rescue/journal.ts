@@ -80,6 +80,12 @@ export class Journal {
     return entry !== undefined && entry.inode === inode && entry.outstanding;
   }
 
+  /** What a file held before the guard's first outstanding change; NaN when there is none. */
+  originalOf(path: string, inode: number): number {
+    const entry = this.#entries.get(path);
+    return entry !== undefined && entry.inode === inode && entry.outstanding ? entry.original : Number.NaN;
+  }
+
   /** All that is outstanding, as of the last {@link commit}: what a new life of the thread takes over. */
   outstanding(): OutstandingChange[] {
     return [...this.#entries.values()].filter(({ outstanding }) => outstanding).map(toChange);

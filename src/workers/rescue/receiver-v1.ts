@@ -29,7 +29,7 @@ export class ReceiverV1 implements Receiver {
   lastUsageBytes = 0;
   readonly #usage: UsageFile;
   readonly #cache: CacheFile;
-  readonly #limit: LimitFile;
+  readonly limit: LimitFile;
   /** Memory and swap together; the kernel refuses a memory limit above it. Null without swap accounting. */
   readonly #memorySwap: LimitFile | null;
   readonly #oomControl: HeldFile;
@@ -42,7 +42,7 @@ export class ReceiverV1 implements Receiver {
     this.directory = directory;
     this.#usage = new UsageFile(directory, "memory.usage_in_bytes");
     this.#cache = new CacheFile(directory, "total_");
-    this.#limit = new LimitFile(path.join(directory, "memory.limit_in_bytes"), 1);
+    this.limit = new LimitFile(path.join(directory, "memory.limit_in_bytes"), 1);
     const memorySwap = path.join(directory, "memory.memsw.limit_in_bytes");
     this.#memorySwap = fs.existsSync(memorySwap) ? new LimitFile(memorySwap, 1) : null;
     this.#oomControl = HeldFile.open(path.join(directory, "memory.oom_control"), 128);
@@ -72,7 +72,7 @@ export class ReceiverV1 implements Receiver {
   }
 
   limitBytes(): number {
-    return this.#limit.read();
+    return this.limit.read();
   }
 
   accept(notice: Notice): RescueTrigger | null {
@@ -86,7 +86,7 @@ export class ReceiverV1 implements Receiver {
 
   /** The next threshold may be one spacing further on: who waits for it must not have met the limit by then. */
   nearBytes(usageBytes: number, limitBytes: number, marginBytes: number): number {
-    const margin = marginWithin(limitBytes, marginBytes);
+    const margin = marginWithin(marginBytes, limitBytes);
     return margin + spacingBytes(usageBytes, margin) + BATCH_BYTES;
   }
 
@@ -98,7 +98,7 @@ export class ReceiverV1 implements Receiver {
     // What may be swapped stays as much as it was: the two limits move together.
     if (movesBoth && raises)
       transaction.add(this.#memorySwap as LimitFile, inode, both, both + toBytes - fromBytes);
-    transaction.add(this.#limit, inode, fromBytes, toBytes);
+    transaction.add(this.limit, inode, fromBytes, toBytes);
     if (movesBoth && !raises)
       transaction.add(this.#memorySwap as LimitFile, inode, both, both + toBytes - fromBytes);
   }
@@ -141,7 +141,7 @@ export class ReceiverV1 implements Receiver {
     for (const { descriptor } of this.notices) closeDescriptor(descriptor);
     this.#usage.close();
     this.#cache.close();
-    this.#limit.close();
+    this.limit.close();
     this.#memorySwap?.close();
     this.#oomControl.close();
     this.#oomKillDisable.close();

@@ -26,7 +26,7 @@ export class ReceiverV2 implements Receiver {
   lastUsageBytes = 0;
   readonly #usage: UsageFile;
   readonly #cache: CacheFile;
-  readonly #limit: LimitFile;
+  readonly limit: LimitFile;
   readonly #high: LimitFile;
   readonly #eventsDescriptor: number;
   readonly #eventBytes = Buffer.alloc(EVENT_BYTES);
@@ -43,7 +43,7 @@ export class ReceiverV2 implements Receiver {
     this.directory = directory;
     this.#usage = new UsageFile(directory, "memory.current");
     this.#cache = new CacheFile(directory, "");
-    this.#limit = new LimitFile(path.join(directory, "memory.max"), 2);
+    this.limit = new LimitFile(path.join(directory, "memory.max"), 2);
     this.#high = new LimitFile(path.join(directory, "memory.high"), 2);
     this.#eventsDescriptor = fs.openSync(path.join(directory, "memory.events.local"), fs.constants.O_RDONLY);
     this.notices = [
@@ -61,7 +61,7 @@ export class ReceiverV2 implements Receiver {
   }
 
   limitBytes(): number {
-    return this.#limit.read();
+    return this.limit.read();
   }
 
   /** Reading the file is what makes the kernel tell the next time. */
@@ -79,7 +79,7 @@ export class ReceiverV2 implements Receiver {
 
   /** The kernel tells of events at most every 10 ms or so: what is charged meanwhile is half a margin at most. */
   nearBytes(_usageBytes: number, limitBytes: number, marginBytes: number): number {
-    return marginWithin(limitBytes, marginBytes) * 1.5;
+    return marginWithin(marginBytes, limitBytes) * 1.5;
   }
 
   change(transaction: Transaction, fromBytes: number, toBytes: number): void {
@@ -87,9 +87,9 @@ export class ReceiverV2 implements Receiver {
     const highBytes = this.#high.read();
     const toHighBytes = this.#highFor(fromBytes, toBytes, highBytes);
     const raises = toBytes > fromBytes;
-    if (raises) transaction.add(this.#limit, inode, fromBytes, toBytes);
+    if (raises) transaction.add(this.limit, inode, fromBytes, toBytes);
     if (toHighBytes !== highBytes) transaction.add(this.#high, inode, highBytes, toHighBytes);
-    if (!raises) transaction.add(this.#limit, inode, fromBytes, toBytes);
+    if (!raises) transaction.add(this.limit, inode, fromBytes, toBytes);
   }
 
   /** Where the owner had set memory.high, it moves with the limit; else it is the tripwire. */
@@ -101,11 +101,11 @@ export class ReceiverV2 implements Receiver {
 
   arm(transaction: Transaction, marginBytes: number): string | null {
     const highBytes = this.#high.read();
-    const limitBytes = this.#limit.read();
+    const limitBytes = this.limit.read();
     if (Number.isNaN(this.#foundHighBytes)) this.#foundHighBytes = highBytes;
     // On a cgroup whose owner set memory.high, or without a limit to stay below, there is no tripwire to set.
     if (this.#foundHighBytes !== Number.POSITIVE_INFINITY || !Number.isFinite(limitBytes)) return null;
-    this.#marginBytes = marginWithin(limitBytes, marginBytes);
+    this.#marginBytes = marginWithin(marginBytes, limitBytes);
     const wanted = Math.floor((limitBytes - this.#marginBytes) / 4096) * 4096;
     if (wanted === highBytes) return null;
     transaction.begin();
@@ -147,7 +147,7 @@ export class ReceiverV2 implements Receiver {
   close(): void {
     this.#usage.close();
     this.#cache.close();
-    this.#limit.close();
+    this.limit.close();
     this.#high.close();
     fs.closeSync(this.#eventsDescriptor);
   }

@@ -5,6 +5,7 @@ import { KeyedLines } from "../../core/parse/keyed-lines.ts";
 import { parseSingleNumber } from "../../core/parse/single-number.ts";
 import type { RescueTrigger } from "../../core/rescue/report.ts";
 import { HeldFile } from "../common/held-file.ts";
+import type { LimitFile } from "./limit-file.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** A descriptor to wait for, and what it means when something happens to it. */
@@ -40,6 +41,8 @@ export interface Receiver {
   limitBytes(): number;
   /** Takes the kernel's notice as read, so that the next one is seen. @returns what it was, null for nothing new */
   accept(notice: Notice): RescueTrigger | null;
+  /** The file that its limit is in. */
+  readonly limit: LimitFile;
   /** It stands at its limit and waits to be given memory. */
   isWaiting(): boolean;
   /** How near to its limit usage is to be before anything is done, now that it is `usageBytes`. */

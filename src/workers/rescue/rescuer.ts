@@ -39,6 +39,8 @@ export class Rescuer {
     policy: null as unknown as RescuePolicy,
   };
   #count = 0;
+  /** Donors that could not give this time. */
+  readonly #refusedNumbers: number[] = [];
 
   constructor(means: RescueMeans, policy: RescuePolicy) {
     this.#means = means;
@@ -65,6 +67,7 @@ export class Rescuer {
     const wantedBytes = Math.max(this.#amount(slot, receiver, wokenUs), missingBytes);
     const share = this.#share;
     catchUp(slot.order, limitBytes);
+    this.#refusedNumbers.length = 0;
     let refusal: Refusal | null = null;
     for (let tries = slot.order.donors.length; tries >= 0; tries--) {
       shareOut(slot.order, wantedBytes, addMinBytes, share);
@@ -72,6 +75,7 @@ export class Rescuer {
       refusal = this.#give(receiver, limitBytes, share);
       if (refusal === null) break;
       const refused = this.#refusedDonor(refusal, share);
+      if (refused >= 0) this.#refusedNumbers.push(share.numbers[refused] as number);
       undoShareOut(slot.order, share, refused);
       // Only a donor can be left out; it is, and the others are asked for what is wanted.
       if (refused < 0) break;
@@ -193,13 +197,23 @@ export class Rescuer {
       limitBeforeBytes: seen.limitBytes,
       limitAfterBytes: outcome === "raised" ? seen.limitBytes + addedBytes : seen.limitBytes,
       usageBytes: seen.usageBytes,
-      donors: given ? this.#donorReports(share, outcome === "raised") : [],
+      donors: given ? this.#donorReports(share, outcome === "raised") : this.#refusedReports(),
       paused: receiver.pauses && trigger === "oom",
       growthBytesPerSecond: this.#facts.growthBytesPerSecond,
       wokenUs: seen.wokenUs,
       raisedUs: seen.raisedUs,
       wallMs: Date.now(),
     };
+  }
+
+  /** Whom not to ask again for a while. */
+  #refusedReports(): DonorReport[] {
+    return this.#refusedNumbers.map((number) => {
+      const donor = this.#means.receivers.donor(number);
+      const limitBytes = donor?.limit.read() ?? Number.NaN;
+      const path = donor?.identity.path ?? "";
+      return { number, path, reducedBytes: 0, limitBeforeBytes: limitBytes, limitAfterBytes: limitBytes };
+    });
   }
 
   #donorReports(share: ShareOut, written: boolean): DonorReport[] {

@@ -29,6 +29,11 @@ export class Transaction {
     this.#journal = journal;
   }
 
+  /** What a limit was before the guard first changed it; NaN when it is what it was. */
+  originalOf(file: LimitFile, inode: number): number {
+    return this.#journal.originalOf(file.path, inode);
+  }
+
   begin(): void {
     this.#count = 0;
   }

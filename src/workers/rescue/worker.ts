@@ -229,7 +229,7 @@ class RescueThread {
       cgroup: receiver.identity.path,
       directory: receiver.directory,
       descriptor: receiver.thresholdEvent,
-      thresholdsBytes: thresholdsBytes(limitBytes, highestBytes, marginWithin(limitBytes, marginBytes)),
+      thresholdsBytes: thresholdsBytes(limitBytes, highestBytes, marginWithin(marginBytes, limitBytes)),
     });
   }
 

@@ -34,6 +34,11 @@ const SCANS_BELIEVED = 9;
 /** When one has gone, its successor may be there already. */
 const SUCCESSOR_US = 100_000;
 
+/** One cgroup, and not another that took its path, or was given its inode's number. */
+function keyOf({ path, inode }: { readonly path: string; readonly inode: number }): string {
+  return `${inode} ${path}`;
+}
+
 /** The thread that samples cgroups: whom to follow, when to look, and who is to know. worker.ts starts it. */
 export class CgroupSampler {
   readonly #context: WorkerContext;
@@ -51,6 +56,8 @@ export class CgroupSampler {
   #slow: Rate;
   #fast: Rate;
   #numbered = 0;
+  /** Numbers that an earlier life gave, by {@link keyOf}. */
+  readonly #known: Map<string, number>;
   #scanDueUs = 0;
   #countSeen = Number.NaN;
   #believed = 0;
@@ -62,6 +69,7 @@ export class CgroupSampler {
     const { start } = context;
     this.#context = context;
     this.#policy = start.policy;
+    this.#known = new Map(start.knownCgroups.map((each) => [keyOf(each), each.number]));
     this.#clock = new SamplerClock(context);
     this.#usage = new RingWriter(start.usageRing);
     this.#detail = new RingWriter(start.detailRing);
@@ -89,7 +97,10 @@ export class CgroupSampler {
 
   run(): void {
     this.#plant();
-    this.#tell(this.#following.everything());
+    const { appeared, gone } = this.#following.everything();
+    // Whom an earlier life knew and nobody finds any more is gone.
+    this.#tell({ appeared, gone: [...gone, ...this.#known.values()] });
+    this.#known.clear();
     this.#context.ready();
     this.#setClock();
     for (;;) {
@@ -254,8 +265,9 @@ export class CgroupSampler {
   }
 
   #open(node: CgroupNode, onlyAncestor: boolean): FollowedCgroup | null {
+    const known = this.#known.get(keyOf(node));
     const cgroup = new FollowedCgroup({
-      number: cgroupNumber(this.#context.start.epoch, this.#numbered),
+      number: known ?? cgroupNumber(this.#context.start.epoch, this.#numbered),
       path: node.path,
       inode: node.inode,
       onlyAncestor,
@@ -264,7 +276,8 @@ export class CgroupSampler {
       detailFiles: this.#reader.detailFiles,
     });
     if (!this.#reader.openFirst(cgroup)) return null;
-    this.#numbered++;
+    if (known === undefined) this.#numbered++;
+    else this.#known.delete(keyOf(node));
     return cgroup;
   }
 
