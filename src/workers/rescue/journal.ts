@@ -114,6 +114,13 @@ export class Journal {
     this.#append(entry.end);
   }
 
+  /** Forgets what was set and closed since the last {@link commit}. */
+  discard(): void {
+    this.#length = 0;
+    for (const entry of this.#pending) entry.pending = null;
+    this.#pending.length = 0;
+  }
+
   /**
    * Takes a file off the journal, with the next {@link commit}, when what was last written to it is its original.
    * @returns false when it is not: it stays

@@ -34,6 +34,7 @@ export class ReceiverV1 implements Receiver {
   readonly #memorySwap: LimitFile | null;
   readonly #oomControl: HeldFile;
   readonly #oomKillDisable: LimitFile;
+  #swapIsLimited = true;
   #paused = false;
 
   /** @throws as fs.openSync and the registration do: the cgroup is gone, or not permitted */
@@ -92,8 +93,8 @@ export class ReceiverV1 implements Receiver {
 
   change(transaction: Transaction, fromBytes: number, toBytes: number): void {
     const { inode } = this.identity;
-    const both = this.#memorySwap === null ? Number.POSITIVE_INFINITY : this.#memorySwap.read();
-    const movesBoth = this.#memorySwap !== null && both !== Number.POSITIVE_INFINITY;
+    const movesBoth = this.#memorySwap !== null && this.#swapIsLimited;
+    const both = movesBoth ? (this.#memorySwap as LimitFile).read() : Number.POSITIVE_INFINITY;
     const raises = toBytes > fromBytes;
     // What may be swapped stays as much as it was: the two limits move together.
     if (movesBoth && raises)
@@ -104,6 +105,8 @@ export class ReceiverV1 implements Receiver {
   }
 
   arm(transaction: Transaction, _marginBytes: number, mayPause: boolean): string | null {
+    // Read here and not when there is no time: mostly there is no limit on both.
+    this.#swapIsLimited = Number.isFinite(this.#memorySwap?.read() ?? Number.NaN);
     return mayPause && !this.#paused ? this.#setPause(transaction, true) : null;
   }
 

@@ -1,6 +1,7 @@
 import os from "node:os";
 import type { RescuePolicy } from "../../core/policy/policy.ts";
 import { amountBytes } from "../../core/rescue/amount.ts";
+import { emptyRescueOrder } from "../../core/rescue/board.ts";
 import type { DonorReport, RescueOutcome, RescueReport, RescueTrigger } from "../../core/rescue/report.ts";
 import {
   catchUp,
@@ -38,6 +39,7 @@ export class Rescuer {
     lastAddedBytes: 0,
     policy: null as unknown as RescuePolicy,
   };
+  readonly #warmOrder = emptyRescueOrder();
   #count = 0;
   /** Donors that could not give this time. */
   readonly #refusedNumbers: number[] = [];
@@ -91,6 +93,25 @@ export class Rescuer {
     }
     const seen = { usageBytes, limitBytes, wokenUs, raisedUs };
     return this.#report(receiver, trigger, outcome, refusal, seen);
+  }
+
+  /**
+   * Goes all the way to a limit but for writing anything. Between two notices the caches forget it, and the first stall
+   * of a cgroup would last half as long again.
+   */
+  keepWarm(slot: Slot): void {
+    const receiver = slot.receiver as Receiver;
+    const usageBytes = receiver.usageBytes();
+    const limitBytes = receiver.limitBytes();
+    this.#missing(receiver, "oom", usageBytes, limitBytes, MET_BYTES);
+    const order = this.#warmOrder;
+    order.freeBytes = order.bearableBytes = order.lendableBytes = slot.order.lendableBytes;
+    shareOut(order, this.#amount(slot, receiver, monotonicUs()), this.#facts.policy.addMinBytes, this.#share);
+    if (!Number.isFinite(limitBytes)) return;
+    const { transaction } = this.#means;
+    transaction.begin();
+    receiver.change(transaction, limitBytes, limitBytes + this.#share.addedBytes);
+    transaction.rehearse();
   }
 
   /** @returns how much it is short of standing clear of its limit; below 0 when it does, or is not on its way there */

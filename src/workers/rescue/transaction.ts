@@ -48,12 +48,22 @@ export class Transaction {
     this.#count++;
   }
 
-  /** @returns null when all is done */
-  commit(): Refusal | null {
+  /** Does all but writing, so that the way there stays in the processor's caches. */
+  rehearse(): void {
+    this.#prepare();
+    this.#journal.discard();
+  }
+
+  #prepare(): void {
     for (let i = 0; i < this.#count; i++) {
       const { file, inode, fromBytes, toBytes } = this.#changes[i] as Change;
       this.#journal.set((file as LimitFile).path, inode, fromBytes, toBytes);
     }
+  }
+
+  /** @returns null when all is done */
+  commit(): Refusal | null {
+    this.#prepare();
     const unwritten = this.#journal.commit();
     if (unwritten !== null) return { path: this.#journal.path, code: unwritten.code };
     for (let i = 0; i < this.#count; i++) {
