@@ -47,6 +47,8 @@ export type Message =
   | { readonly type: "return"; readonly returns: readonly LeaseReturn[] }
   /** From the rescue thread: what became of it. */
   | { readonly type: "returned"; readonly report: ReturnReport }
+  /** To the rescue thread: an analysis has just begun. */
+  | { readonly type: "ask-outstanding" }
   /** From the rescue thread, to an analysis that has just begun: what is lent, as the journal has it. */
   | { readonly type: "outstanding"; readonly limits: readonly OutstandingLimit[] }
   /** To the coordinator: have the kernel tell an event of these usages (v1 thresholds), which takes it 20 ms each. */

@@ -400,7 +400,7 @@ export class Guard {
     if (worker === "analysis" || worker === "rescue") {
       this.#crew.post("cgroups", { type: "policy", policy: this.#policy });
     }
-    if (worker === "analysis") this.#crew.post("rescue", { type: "policy", policy: this.#policy });
+    if (worker === "analysis") this.#crew.post("rescue", { type: "ask-outstanding" });
     if (worker !== "recorder") return;
     // With the policy, the process sampler tells again who the largest are.
     this.#crew.post("processes", { type: "policy", policy: this.#policy });

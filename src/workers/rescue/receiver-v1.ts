@@ -2,7 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
-import { isUnderOom } from "../../core/parse/oom-control.ts";
+import { isKillDisabled, isUnderOom } from "../../core/parse/oom-control.ts";
 import type { RescueTrigger } from "../../core/rescue/report.ts";
 import { marginWithin, spacingBytes } from "../../core/rescue/thresholds.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
@@ -36,6 +36,7 @@ export class ReceiverV1 implements Receiver {
   readonly #oomKillDisable: LimitFile;
   #swapIsLimited = true;
   #paused = false;
+  #ownersPause = false;
 
   /** @throws as fs.openSync and the registration do: the cgroup is gone, or not permitted */
   constructor(identity: CgroupIdentity, directory: string) {
@@ -53,6 +54,11 @@ export class ReceiverV1 implements Receiver {
       { descriptor: createEvent(), events: PollEvent.in, trigger: "near-limit" },
     ];
     this.#registerOom();
+  }
+
+  get files(): readonly LimitFile[] {
+    const both = this.#memorySwap === null ? [] : [this.#memorySwap];
+    return [this.limit, this.#oomKillDisable, ...both];
   }
 
   get pauses(): boolean {
@@ -107,7 +113,8 @@ export class ReceiverV1 implements Receiver {
   arm(transaction: Transaction, _marginBytes: number, mayPause: boolean): string | null {
     // Read here and not when there is no time: mostly there is no limit on both.
     this.#swapIsLimited = Number.isFinite(this.#memorySwap?.read() ?? Number.NaN);
-    return mayPause && !this.#paused ? this.#setPause(transaction, true) : null;
+    this.#findPause(transaction);
+    return mayPause && !this.#paused && !this.#ownersPause ? this.#setPause(transaction, true) : null;
   }
 
   unpause(transaction: Transaction): string | null {
@@ -116,6 +123,16 @@ export class ReceiverV1 implements Receiver {
 
   disarm(transaction: Transaction): void {
     this.unpause(transaction);
+  }
+
+  /** A pause that is there already is an earlier life's, by the journal, or its owner's: that one is not ours to end. */
+  #findPause(transaction: Transaction): void {
+    if (this.#paused) return;
+    const length = this.#oomControl.read();
+    const found = length > 0 && isKillDisabled(this.#oomControl.bytes, length);
+    const ours = transaction.originalOf(this.#oomKillDisable, this.identity.inode) === 0;
+    this.#paused = found && ours;
+    this.#ownersPause = found && !ours;
   }
 
   #setPause(transaction: Transaction, paused: boolean): string | null {

@@ -52,6 +52,10 @@ export class ReceiverV2 implements Receiver {
     this.#readEvents(this.#before);
   }
 
+  get files(): readonly LimitFile[] {
+    return [this.limit, this.#high];
+  }
+
   usageBytes(): number {
     return this.#usage.bytes();
   }
@@ -102,7 +106,11 @@ export class ReceiverV2 implements Receiver {
   arm(transaction: Transaction, marginBytes: number): string | null {
     const highBytes = this.#high.read();
     const limitBytes = this.limit.read();
-    if (Number.isNaN(this.#foundHighBytes)) this.#foundHighBytes = highBytes;
+    if (Number.isNaN(this.#foundHighBytes)) {
+      // What an earlier life found, by the journal; else what is there.
+      const ownBytes = transaction.originalOf(this.#high, this.identity.inode);
+      this.#foundHighBytes = Number.isNaN(ownBytes) ? highBytes : ownBytes;
+    }
     // On a cgroup whose owner set memory.high, or without a limit to stay below, there is no tripwire to set.
     if (this.#foundHighBytes !== Number.POSITIVE_INFINITY || !Number.isFinite(limitBytes)) return null;
     this.#marginBytes = marginWithin(marginBytes, limitBytes);

@@ -41,8 +41,9 @@ export interface Receiver {
   limitBytes(): number;
   /** Takes the kernel's notice as read, so that the next one is seen. @returns what it was, null for nothing new */
   accept(notice: Notice): RescueTrigger | null;
-  /** The file that its limit is in. */
+  /** The file that its limit is in, and all files of it that may be changed. */
   readonly limit: LimitFile;
+  readonly files: readonly LimitFile[];
   /** It stands at its limit and waits to be given memory. */
   isWaiting(): boolean;
   /** How near to its limit usage is to be before anything is done, now that it is `usageBytes`. */

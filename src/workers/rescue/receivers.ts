@@ -21,6 +21,8 @@ export interface SlotEvents {
   readonly opened: (slot: Slot) => void;
   /** It is let go: it is to be disarmed; closed afterwards. */
   readonly closing: (slot: Slot) => void;
+  /** A cgroup that could give, or has given, is no more. */
+  readonly donorGone: (donor: Donor) => void;
 }
 
 /** Who may receive and who may give, as the standing orders say, with their files open. */
@@ -76,7 +78,9 @@ export class Receivers {
     for (const identity of appeared) this.#identities.set(identity.number, identity);
     for (const number of gone) {
       this.#identities.delete(number);
-      this.#donors.get(number)?.close();
+      const donor = this.#donors.get(number);
+      if (donor !== undefined) this.#events.donorGone(donor);
+      donor?.close();
       this.#donors.delete(number);
       const slot = this.slotOf(number);
       if (slot !== null) this.letGo(slot);

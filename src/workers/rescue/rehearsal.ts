@@ -60,7 +60,11 @@ export function rehearse(journalPath: string, version: CgroupVersion, policy: Re
     const journal = Journal.open(path.join(root, "journal"));
     const board = new RescueBoard();
     const nothing = (): void => undefined;
-    const receivers = new Receivers({ version, root }, board, { opened: nothing, closing: nothing });
+    const receivers = new Receivers({ version, root }, board, {
+      opened: nothing,
+      closing: nothing,
+      donorGone: nothing,
+    });
     receivers.takeIdentities(identities, []);
     const transaction = new Transaction(journal);
     const means = { receivers, transaction, idPrefix: "rehearsal", mayWrite: () => true };

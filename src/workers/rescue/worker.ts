@@ -29,6 +29,8 @@ const WAITING_LOOK_MS = 500;
 const WARM_SHARE = 0.25;
 /** … so often, which takes 0.2 % of a processor. */
 const WARM_MS = 10;
+/** Watching is brought up to date at most so often, other than for new receivers. */
+const TEND_US = 100_000;
 /** So long after a rescue it is told. */
 const TELL_AFTER_MS = 2;
 /** How often nothing is waited for before anything is, so that waiting is compiled. */
@@ -51,8 +53,9 @@ class RescueThread {
   /** Reports that have not been sent, and when the last of them was made. */
   readonly #untold: RescueReport[] = [];
   #raisedUs = 0;
-  /** One that may be paused is near its limit. */
-  #pausesNear = false;
+  /** One that may be paused and is near its limit. */
+  #nearSlot: Slot | null = null;
+  #tendedUs = 0;
   #policy: Policy;
   #mayPause: (path: string) => boolean;
   /** What the thresholds of each slot's receiver begin with. */
@@ -74,6 +77,10 @@ class RescueThread {
     this.#receivers = new Receivers(hierarchy, new RescueBoard(start.rescueOrders), {
       opened: (slot) => this.#arm(slot),
       closing: (slot) => this.#disarm(slot),
+      donorGone: (donor) => {
+        this.#journal.strike(donor.limit.path, donor.identity.inode, "gone");
+        this.#journal.commit();
+      },
     });
     const means = {
       receivers: this.#receivers,
@@ -108,9 +115,10 @@ class RescueThread {
       if (this.#notices.kernelSpoke) this.#hearWitness();
       if (this.#notices.woken) clearEvent(this.#context.start.descriptors.rescueEvent);
       if (!this.#takeLetters()) return this.#close();
-      this.#takeOrders();
-      this.#lookForWaiting();
-      this.#journal.tidy();
+      const changed = this.#receivers.takeOrders();
+      if (changed) this.#watch();
+      if (changed || wokenUs - this.#tendedUs >= TEND_US) this.#tend(wokenUs);
+      else if (this.#nearSlot?.receiver) this.#rescuer.keepWarm(this.#nearSlot);
     }
   }
 
@@ -168,30 +176,24 @@ class RescueThread {
   #waitMs(): number {
     if (this.#lookout.busy) return LOOK_MS;
     if (this.#untold.length > 0) return TELL_AFTER_MS;
-    if (this.#pausesNear) return WARM_MS;
+    if (this.#nearSlot !== null) return WARM_MS;
     const restMs = this.#context.rest();
     return this.#pausesAny ? WAITING_LOOK_MS : restMs;
   }
 
-  /** A notice may have been missed, or have come while nothing could be given. */
-  #lookForWaiting(): void {
-    this.#pausesNear = false;
-    if (!this.#pausesAny) return;
-    const nowUs = monotonicUs();
+  /** What is done now and then: watches as the orders now say, and looks for who stands at a limit all the same. */
+  #tend(nowUs: number): void {
+    this.#tendedUs = nowUs;
+    this.#nearSlot = null;
     for (const slot of this.#receivers.slots) {
-      const { receiver } = slot;
-      if (receiver === null || !receiver.pauses) continue;
-      if (receiver.isWaiting()) this.#rescue(slot, "oom", nowUs);
-      if (receiver.limitBytes() * (1 - WARM_SHARE) > receiver.usageBytes()) continue;
-      this.#pausesNear = true;
-      this.#rescuer.keepWarm(slot);
+      if (slot.receiver === null) continue;
+      this.#arm(slot);
+      if (!slot.receiver.pauses) continue;
+      // A notice may have been missed, or have come while nothing could be given.
+      if (slot.receiver.isWaiting()) this.#rescue(slot, "oom", nowUs);
+      if (slot.receiver.usageBytes() > slot.receiver.limitBytes() * (1 - WARM_SHARE)) this.#nearSlot = slot;
     }
-  }
-
-  #takeOrders(): void {
-    const changed = this.#receivers.takeOrders();
-    for (const slot of this.#receivers.slots) if (slot.receiver !== null) this.#arm(slot);
-    if (changed) this.#watch();
+    this.#journal.tidy();
   }
 
   #watch(): void {
@@ -211,9 +213,11 @@ class RescueThread {
     }
     const limitBytes = receiver.limitBytes();
     const canGive = Math.min(order.bearableBytes, order.lendableBytes) >= rescue.addMinBytes;
-    const roomy = limitBytes - receiver.usageBytes() > rescue.marginBytes / 2;
-    const mayPause = canGive && roomy && this.#mayPause(receiver.identity.path);
-    const refusal = receiver.arm(this.#transaction, rescue.marginBytes, mayPause);
+    const mayPause = canGive && this.#mayPause(receiver.identity.path);
+    // Whom nobody could help is not to wait; one that is just about to meet its limit is not to begin to.
+    if (!mayPause) receiver.unpause(this.#transaction);
+    const roomy = limitBytes - receiver.usageBytes() > marginWithin(rescue.marginBytes, limitBytes) / 2;
+    const refusal = receiver.arm(this.#transaction, rescue.marginBytes, mayPause && roomy);
     if (refusal !== null)
       this.#context.log("warn", `${receiver.identity.path} cannot be watched: ${refusal}`);
     else this.#tellWatching(slot);
@@ -247,8 +251,13 @@ class RescueThread {
   }
 
   #disarm(slot: Slot): void {
+    const { receiver } = slot;
     this.#thresholdsFrom.delete(slot);
-    slot.receiver?.disarm(this.#transaction);
+    if (receiver === null) return;
+    if (!Number.isNaN(receiver.usageBytes())) return receiver.disarm(this.#transaction);
+    // Of a cgroup that is no more there is nothing to put back.
+    for (const file of receiver.files) this.#journal.strike(file.path, receiver.identity.inode, "gone");
+    this.#journal.commit();
   }
 
   #lost(slot: Slot): void {
@@ -272,6 +281,8 @@ class RescueThread {
           this.#policy = message.policy;
           this.#rescuer.policy = message.policy.rescue;
           this.#mayPause = compilePatterns(message.policy.rescue.pause);
+          break;
+        case "ask-outstanding":
           this.#tellOutstanding();
           break;
         case "cgroups":
