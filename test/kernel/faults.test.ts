@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { WORKER_NAMES, type WorkerName } from "../../src/core/shared/board.ts";
+import { GUARD_WORKERS, type WorkerName } from "../../src/core/shared/board.ts";
 import { TestCgroup } from "../support/cgroup.ts";
 import { GuardProcess } from "../support/guard.ts";
 import { memoryCgroups, need, root } from "../support/needs.ts";
@@ -8,6 +8,8 @@ import { waitFor } from "../support/wait.ts";
 const KINDS = ["throw", "hang"] as const;
 type Kind = (typeof KINDS)[number];
 
+/** The threads of a guard that rescues nobody; of one that does: rescue.test.ts. */
+const WORKERS: readonly WorkerName[] = [...GUARD_WORKERS, "cgroups"];
 /** Guarding resumes within this time after a fault. */
 const RESUME_LIMIT_MS = 2000;
 
@@ -35,7 +37,7 @@ async function failAndReturn(guard: GuardProcess, worker: WorkerName, kind: Kind
 }
 
 describe("a worker that fails", () => {
-  for (const worker of WORKER_NAMES) {
+  for (const worker of WORKERS) {
     test(`${worker} throws, then hangs: guarding resumes within 2 s, the gap is on record`, async (context) => {
       need(context, root, memoryCgroups);
       const cgroup = TestCgroup.memory(context, 200);
@@ -85,7 +87,7 @@ const STUBBORN = ["--to", "150", "--rate", "200", "--ignore-term"];
 
 describe("a worker that hangs while an action is in flight", () => {
   const cases = [
-    ...WORKER_NAMES.map((worker) => ({ worker, when: "before it is over", termDeadlineMs: 2500 })),
+    ...WORKERS.map((worker) => ({ worker, when: "before it is over", termDeadlineMs: 2500 })),
     // What is said of the end while these hang must reach their next life.
     ...(["analysis", "recorder"] as const).map((worker) => {
       return { worker, when: "across its end", termDeadlineMs: 500 };

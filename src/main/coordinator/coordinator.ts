@@ -410,6 +410,8 @@ export class Guard {
 
   #injectFault(worker: WorkerName, kind: 1 | 2): void {
     this.board.injectFault(worker, kind);
-    this.#wake(worker);
+    // The recorder waits for letters, and for nothing else.
+    if (worker === "recorder") this.#crew.post(worker, { type: "policy", policy: this.#policy });
+    else this.#wake(worker);
   }
 }

@@ -13,12 +13,14 @@ import type { Decision } from "../../core/memory/decision.ts";
 import type { ActionReport, GuardEvent, Message, ProcessIdentity } from "../../core/messages.ts";
 import type { RescueReport } from "../../core/rescue/report.ts";
 import { KernelLog, Priority } from "../../native/kernel-log.ts";
-import { BEAT_MS, WorkerContext } from "../common/worker.ts";
+import { WorkerContext } from "../common/worker.ts";
 import { AuditLog } from "./audit-log.ts";
 
 /** Who processes are is remembered for so many of them. */
 const KNOWN_IDENTITIES = 4096;
 
+/** Lines that wait for a disk are tried so often. */
+const FLUSH_MS = 500;
 /** Rescues of one cgroup are said aloud at most so often. */
 const RESCUE_QUIET_MS = 10_000;
 
@@ -40,6 +42,7 @@ class Recorder {
   /** When a rescue of a cgroup was last said aloud. */
   readonly #rescuesSaidMs = new Map<string, number>();
   #waitingWhy: string | null = null;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(context: WorkerContext) {
     const { auditPath, policy, descriptors } = context.start;
@@ -51,19 +54,29 @@ class Recorder {
   run(): void {
     const port = parentPort;
     if (port === null) throw new Error("the recorder is a worker");
-    const beat = setInterval(() => {
-      if (!this.#context.alive()) process.exit();
-      this.#flush();
-    }, BEAT_MS);
     port.on("message", ({ message }: { message: Message }) => {
+      if (!this.#context.alive()) process.exit();
       const goesOn = this.#take(message);
       this.#context.tookLetter();
-      if (goesOn) return;
-      clearInterval(beat);
+      if (goesOn) return this.#rest();
+      clearTimeout(this.#timer);
       this.#close();
       port.close();
     });
     this.#context.ready();
+    this.#rest();
+  }
+
+  /** Waits for a letter; and for its time, while lines wait for a disk that takes them. */
+  #rest(): void {
+    const longestMs = this.#context.rest();
+    clearTimeout(this.#timer);
+    const again = (): void => {
+      if (!this.#context.alive()) process.exit();
+      this.#flush();
+      this.#rest();
+    };
+    this.#timer = setTimeout(again, this.#waitingWhy === null ? longestMs : FLUSH_MS);
   }
 
   /** @returns false when the worker is to stop */
