@@ -1,3 +1,4 @@
+import type { Finding } from "./figures.ts";
 import { markdownTable } from "./table.ts";
 import type { CrossingFigures } from "./lab/crossing.ts";
 import type { ExhaustionFigures } from "./lab/exhaustion.ts";
@@ -10,6 +11,8 @@ export interface LabResults {
   readonly judgement: readonly Judgement[];
   readonly crossing: readonly CrossingFigures[];
   readonly exhaustion: readonly ExhaustionFigures[];
+  /** Null, or left out: not measured. */
+  readonly rescue?: Finding | null;
   /** What a reader must know of how the figures came together. */
   readonly notes?: readonly string[];
 }
@@ -26,7 +29,19 @@ times are longer than on a real host, for every guard alike.`;
     ...(lab.judgement.length > 0 ? [judgementSection(lab.judgement)] : []),
     ...(lab.crossing.length > 0 ? [crossingSection(lab.crossing)] : []),
     ...(lab.exhaustion.length > 0 ? [exhaustionSection(lab.exhaustion)] : []),
+    ...(lab.rescue ? [rescueSection(lab.rescue)] : []),
   ];
+}
+
+function rescueSection({ figures, evidence }: Finding): string {
+  const lines = figures.map(
+    ({ name, ours, unit, note }) => `- ${name}: ${ours} ${unit} (target: none); ${note}.`,
+  );
+  return `## Rescue ahead of the limit, on cgroup v2
+
+As above on cgroup v1: memory.high is the tripwire, memory.events.local the notice. One program at a time.
+
+${[...lines, ...evidence.map((line) => `- ${line}.`)].join("\n")}`;
 }
 
 function judgementSection(judgements: readonly Judgement[]): string {

@@ -1,6 +1,6 @@
 /**
- * npm run bench:lab: every scenario under every guard, the comparison with earlyoom, and the exhaustion figures, in
- * throw-away VMs. Prints tables, writes bench/results/lab.json. Exit 0: measured, 1: failed, 2: usage, 4: no VM here.
+ * npm run bench:lab: every scenario under every guard, the comparison with earlyoom, the exhaustion figures, and
+ * rescues on cgroup v2, in throw-away VMs. Prints tables, writes bench/results/lab.json. Exit 0: measured, 1: failed, 2: usage, 4: no VM here.
  */
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -12,10 +12,11 @@ import { projectRoot } from "../test/programs/build.ts";
 import { measureCrossing } from "./lab/crossing.ts";
 import { measureExhaustion } from "./lab/exhaustion.ts";
 import { measureJudgement } from "./lab/judgement.ts";
+import { measureRescue } from "./lab/rescue.ts";
 
 const HELP = `usage: npm run bench:lab -- [--smoke] [--only NAME,...] [--guards NAME,...] [--json FILE] [--keep DIR]
   --smoke    one scenario under each guard, nothing else
-  --only     these scenarios, or exhaustion, or crossing (default: all)
+  --only     these scenarios, or exhaustion, crossing, rescue (default: all)
   --guards   of ${GUARD_NAMES.join(", ")} (default: all)
   --json     where the figures go (bench/results/lab.json)
   --keep     where logs, traces and records go (a temporary folder)
@@ -66,6 +67,7 @@ async function main(options: Options): Promise<number> {
   const judgement = await measureJudgement(wants, options.guards, options.folder);
   const crossing = wants("crossing") ? await measureCrossing(options.guards, options.folder) : [];
   const exhaustion = wants("exhaustion") ? await measureExhaustion(options.guards, options.folder) : [];
+  const rescue = wants("rescue") ? await measureRescue(options.folder) : null;
   const figures = {
     at: new Date(started).toISOString(),
     host: { cpus: cpus().length, cpu: cpus()[0]?.model ?? "unknown", node: process.version },
@@ -73,6 +75,7 @@ async function main(options: Options): Promise<number> {
     judgement,
     crossing,
     exhaustion,
+    rescue,
   };
   mkdirSync(dirname(options.json), { recursive: true });
   writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);

@@ -15,8 +15,8 @@ const UNPAUSED_RATE_MIBS = 200;
 const ADD_MIN_BYTES = 8 * MIB;
 const ADD_MAX_BYTES = 1024 * MIB;
 const REACTION_MS = 100;
-/** Programs that grow at the same time where nobody looks at their stalls. */
-const TOGETHER = 5;
+/** Programs that grow at the same time where nobody looks at their stalls: as many as there is memory for. */
+const TOGETHER = Math.max(1, Math.min(5, Math.floor(os.totalmem() / (1536 * MIB))));
 /**
  * Before its OOM handling the kernel may let a task that reclaims in vain sleep for HZ/10 (reclaim_throttle,
  * VMSCAN_THROTTLE_NOPROGRESS): that comes before anybody is told, whoever watches.
