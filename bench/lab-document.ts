@@ -35,7 +35,7 @@ times are longer than on a real host, for every guard alike.`;
 
 function rescueSection({ figures, evidence }: Finding): string {
   const lines = figures.map(
-    ({ name, ours, unit, note }) => `- ${name}: ${ours} ${unit} (target: none); ${note}.`,
+    ({ name, ours, unit, note }) => `- ${name}: ${ours} ${unit} (target: none of them); ${note}.`,
   );
   return `## Rescue ahead of the limit, on cgroup v2
 
