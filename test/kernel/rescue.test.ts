@@ -62,7 +62,7 @@ add_min = "4MiB"
 ${/^margin/m.test(rescue) ? "" : 'margin = "16MiB"'}
 reaction = "50ms"
 donor_margin = "8MiB"
-lend_max = "1000%"
+${/^lend_max/m.test(rescue) ? "" : 'lend_max = "1000%"'}
 ${/^return_after/m.test(rescue) ? "" : 'return_after = "300ms"'}
 ${rescue}
 `;
@@ -192,6 +192,18 @@ describe("a cgroup that grows over its limit", () => {
     expect(rescues(guard)[0]).toMatchObject({ trigger: "oom", paused: true });
     await guard.stop();
     expect(heldUp(all.grower)).toBe(false);
+  });
+
+  test("that has had all the policy lends is neither held nor slowed down: the kernel decides", async (context) => {
+    const all = scene(context, 2048);
+    const rescue = `lend_max = "20%"\npause = ["${all.parent.scope}/grower"]\nreturn_after = "4s"`;
+    const guard = await guardOn(context, all, rescue);
+    const program = await grow(context, all, 300, 200);
+    await guard.recorded("the cap", (line) => line["event"] === "rescue" && line["outcome"] === "cap");
+    await program.ended;
+    expect(all.grower.oomKills).toBe(1);
+    expect(heldUp(all.grower)).toBe(false);
+    await guard.stop();
   });
 
   test("is let be by the built-in policy, which changes nothing", async (context) => {

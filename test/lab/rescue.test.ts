@@ -9,6 +9,7 @@ import { labObstacle } from "./vm.ts";
 const ON_V2 = [
   "a cgroup that grows over its limit lives by its parent's headroom alone, and gives back what it was lent",
   "a cgroup that grows over its limit is given what underused cgroups can spare, in proportion and never below their floor",
+  "a cgroup that grows over its limit that has had all the policy lends is neither held nor slowed down: the kernel decides",
   "a cgroup that grows over its limit is let be by the built-in policy, which changes nothing",
   "a cgroup that grows over its limit in a dry run is told of and not helped",
   "kill -9 of the guard in mid-rescue: all limits and pauses are as found within a second",

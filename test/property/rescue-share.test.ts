@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { type AmountFacts, amountBytes, PAGE_BYTES } from "../../src/core/rescue/amount.ts";
 import type { RescueOrder } from "../../src/core/rescue/order.ts";
 import {
+  canGive,
   catchUp,
   deductDonors,
   emptyShareOut,
@@ -50,6 +51,15 @@ const slackOf = (of: RescueOrder): number =>
   of.donors.reduce((sum, { slackBytes }) => sum + usable(slackBytes), 0);
 
 describe("sharing out", () => {
+  test("is possible exactly where it is said to be", () => {
+    fc.assert(
+      fc.property(order, bytes, least, (before, wanted, addMin) => {
+        const share = shareOut(copyOf(before), wanted, addMin, emptyShareOut());
+        expect(canGive(before, addMin)).toBe(share.step !== 0);
+      }),
+    );
+  });
+
   test("gives whole pages, never more than each source has, and what is reduced is what is added", () => {
     fc.assert(
       fc.property(order, bytes, least, (before, wanted, addMin) => {

@@ -66,6 +66,13 @@ export function shareOut(
   return into;
 }
 
+/** Whether an event now would be given anything: who could not be helped must be neither paused nor slowed down. */
+export function canGive(order: RescueOrder, addMinBytes: number): boolean {
+  const mostBytes = Math.min(atLeastNothing(order.lendableBytes), atLeastNothing(order.bearableBytes));
+  const richestBytes = Math.max(atLeastNothing(order.freeBytes), slackBytes(order));
+  return Math.min(mostBytes, richestBytes) >= Math.max(PAGE_BYTES, ceilToPage(addMinBytes));
+}
+
 /**
  * To be called before {@link shareOut}: an order that was made while a raise was still unknown to the analysis does not
  * give the same again.

@@ -19,6 +19,7 @@ import type { HostRoots } from "../../workers/common/roots.ts";
 import type { SharedDescriptors, WorkerStart } from "../../workers/common/worker.ts";
 import { openForAppending } from "../../workers/recorder/audit-log.ts";
 import { openMemoryReader } from "../../workers/sampler/memory/open-reader.ts";
+import type { GuardianOptions } from "../guardian/spawn.ts";
 import { recoverJournal } from "../guardian/recover.ts";
 import { Crew } from "./crew.ts";
 import { HelperProcess } from "./helper-process.ts";
@@ -79,6 +80,8 @@ export class Guard {
   #server: StatusServer | null = null;
   #auditPath: string | null = null;
   #keeper: RescueKeeper | null = null;
+  /** One after the other, when policies are read anew in quick succession. */
+  #starting: Promise<void> = Promise.resolve();
   /** Before there is a recorder, what is to be recorded waits here. */
   readonly #unsaid: { readonly what: string; readonly why: string }[] = [];
   #recording = false;
@@ -168,11 +171,16 @@ export class Guard {
     this.#crew.postToAll({ type: "policy", policy });
     this.#record({ event: "policy-reloaded", policy: policy.source });
     log.info(`guarding by the new policy ${policy.source}`);
-    void this.#startMissing();
+    this.#starting = this.#starting.then(() => this.#startMissing());
   }
 
   /** A new policy may ask for workers that the old one did not. */
   async #startMissing(): Promise<void> {
+    if (this.#keeper === null && this.#crew.names.includes("rescue")) {
+      // Its journal is the dry run's, which nobody would put back from.
+      if (this.#policy.dryRun) return;
+      return this.#limited("nobody is rescued before the next start", "the guard was started as a dry run");
+    }
     this.#keeper ??= await this.#keepRescues();
     for (const name of this.#workers()) {
       if (this.#crew.names.includes(name)) continue;
@@ -231,11 +239,20 @@ export class Guard {
     };
     if (this.#policy.rescue.cgroups.length === 0 || this.#policy.dryRun) {
       // What a dry run would journal is nobody's to put back.
-      if (!this.#policy.dryRun) await recoverJournal(guardian);
+      if (!this.#policy.dryRun) await this.#recover(guardian);
       return null;
     }
     const limited = (what: string, why: string): void => this.#limited(what, why);
     return RescueKeeper.start({ guardian, board: this.board, log, limited });
+  }
+
+  /** That an earlier guard's changes cannot be put back is no reason not to guard. */
+  async #recover(guardian: GuardianOptions): Promise<void> {
+    try {
+      await recoverJournal(guardian);
+    } catch (error) {
+      this.#limited("what an earlier guard changed of limits is not put back", (error as Error).message);
+    }
   }
 
   /** Guarding begins when the analysis has seen a sample, not when threads have been started. */

@@ -114,15 +114,14 @@ export class ReceiverV1 implements Receiver {
     // Read here and not when there is no time: mostly there is no limit on both.
     this.#swapIsLimited = Number.isFinite(this.#memorySwap?.read() ?? Number.NaN);
     this.#findPause(transaction);
-    return mayPause && !this.#paused && !this.#ownersPause ? this.#setPause(transaction, true) : null;
+    return mayPause && !this.#paused && !this.#ownersPause ? this.#pause(transaction) : null;
   }
 
-  unpause(transaction: Transaction): string | null {
-    return this.#paused ? this.#setPause(transaction, false) : null;
-  }
-
-  disarm(transaction: Transaction): void {
-    this.unpause(transaction);
+  disarm(transaction: Transaction): string | null {
+    if (!this.#paused) return null;
+    const refusal = transaction.putBack(this.#oomKillDisable, this.identity.inode, 0);
+    if (refusal === null) this.#paused = false;
+    return refusal;
   }
 
   /** A pause that is there already is an earlier life's, by the journal, or its owner's: that one is not ours to end. */
@@ -135,14 +134,12 @@ export class ReceiverV1 implements Receiver {
     this.#ownersPause = found && !ours;
   }
 
-  #setPause(transaction: Transaction, paused: boolean): string | null {
+  #pause(transaction: Transaction): string | null {
     transaction.begin();
-    transaction.add(this.#oomKillDisable, this.identity.inode, paused ? 0 : 1, paused ? 1 : 0);
+    transaction.add(this.#oomKillDisable, this.identity.inode, 0, 1);
     const refusal = transaction.commit();
-    if (refusal !== null) return `${refusal.path}: ${refusal.code}`;
-    this.#paused = paused;
-    if (!paused) transaction.settle();
-    return null;
+    this.#paused = refusal === null;
+    return refusal === null ? null : `${refusal.path}: ${refusal.code}`;
   }
 
   #registerOom(): void {

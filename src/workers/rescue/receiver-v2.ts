@@ -122,20 +122,12 @@ export class ReceiverV2 implements Receiver {
     return refusal === null ? null : `${refusal.path}: ${refusal.code}`;
   }
 
-  unpause(): string | null {
-    return null;
-  }
-
-  disarm(transaction: Transaction): void {
-    const highBytes = this.#high.read();
-    if (Number.isNaN(this.#foundHighBytes) || Number.isNaN(highBytes) || highBytes === this.#foundHighBytes)
-      return;
-    if (this.#foundHighBytes === Number.POSITIVE_INFINITY) {
-      transaction.begin();
-      transaction.add(this.#high, this.identity.inode, highBytes, this.#foundHighBytes);
-      if (transaction.commit() === null) transaction.settle();
-    }
-    this.#foundHighBytes = Number.NaN;
+  /** One that its owner had set goes back with the loan that moved it. */
+  disarm(transaction: Transaction): string | null {
+    const isTripwire =
+      this.#foundHighBytes === Number.POSITIVE_INFINITY && Number.isFinite(this.#high.read());
+    if (!isTripwire) return null;
+    return transaction.putBack(this.#high, this.identity.inode, Number.POSITIVE_INFINITY);
   }
 
   #rose(event: number): boolean {

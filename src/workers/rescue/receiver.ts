@@ -55,10 +55,11 @@ export interface Receiver {
    * @returns the kernel's refusal, null when it stands
    */
   arm(transaction: Transaction, marginBytes: number, mayPause: boolean): string | null;
-  /** Lets it die by the kernel's hand: a pause ends. @returns the kernel's refusal */
-  unpause(transaction: Transaction): string | null;
-  /** Ends pause and tripwire; the limit itself is a lease's matter. */
-  disarm(transaction: Transaction): void;
+  /**
+   * Ends pause and tripwire, so that it is neither held nor slowed down; the limit itself is a lease's matter.
+   * @returns the kernel's refusal
+   */
+  disarm(transaction: Transaction): string | null;
   close(): void;
 }
 

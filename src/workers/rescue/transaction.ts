@@ -48,6 +48,19 @@ export class Transaction {
     this.#count++;
   }
 
+  /**
+   * Writes what a file held before the guard first changed it, and takes it off the journal. That needs no journal
+   * first, so it is done on a full disk too: whoever finds the journal knows the original for the guard's own.
+   * @returns the kernel's refusal
+   */
+  putBack(file: LimitFile, inode: number, originalBytes: number): string | null {
+    const code = file.write(originalBytes);
+    if (code !== null) return `${file.path}: ${code}`;
+    this.#journal.strike(file.path, inode, "done");
+    this.#journal.commit();
+    return null;
+  }
+
   /** Does all but writing, so that the way there stays in the processor's caches. */
   rehearse(): void {
     this.#prepare();

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { RescueBoard } from "../../core/rescue/board.ts";
 import type { RescueReport, RescueTrigger } from "../../core/rescue/report.ts";
+import { canGive } from "../../core/rescue/share.ts";
 import { marginWithin, thresholdsBytes } from "../../core/rescue/thresholds.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { compilePatterns } from "../../core/cgroups/pattern.ts";
@@ -155,7 +156,7 @@ class RescueThread {
     const { outcome } = report;
     if (outcome === "raised") this.#lookout.watch(slot, wokenUs);
     // Who cannot be helped must not be held either: the kernel decides, as it would without us.
-    if (outcome !== "raised") slot.receiver?.unpause(this.#transaction);
+    if (outcome !== "raised") slot.receiver?.disarm(this.#transaction);
     this.#raisedUs = report.raisedUs;
     this.#untold.push(report);
   }
@@ -206,16 +207,16 @@ class RescueThread {
     if (receiver === null) return;
     const { rescue } = this.#policy;
     this.#askThresholds(slot);
-    if (!this.#mayWrite) {
-      receiver.unpause(this.#transaction);
+    // Whom nobody could help is neither to wait nor to be slowed down.
+    if (!this.#mayWrite || !canGive(order, rescue.addMinBytes)) {
+      receiver.disarm(this.#transaction);
       if (this.#policy.dryRun) this.#tellWatching(slot);
       return;
     }
     const limitBytes = receiver.limitBytes();
-    const canGive = Math.min(order.bearableBytes, order.lendableBytes) >= rescue.addMinBytes;
-    const mayPause = canGive && this.#mayPause(receiver.identity.path);
-    // Whom nobody could help is not to wait; one that is just about to meet its limit is not to begin to.
-    if (!mayPause) receiver.unpause(this.#transaction);
+    const mayPause = this.#mayPause(receiver.identity.path);
+    if (!mayPause && receiver.pauses) receiver.disarm(this.#transaction);
+    // One that is just about to meet its limit is not to begin to wait.
     const roomy = limitBytes - receiver.usageBytes() > marginWithin(rescue.marginBytes, limitBytes) / 2;
     const refusal = receiver.arm(this.#transaction, rescue.marginBytes, mayPause && roomy);
     if (refusal !== null)
@@ -254,7 +255,7 @@ class RescueThread {
     const { receiver } = slot;
     this.#thresholdsFrom.delete(slot);
     if (receiver === null) return;
-    if (!Number.isNaN(receiver.usageBytes())) return receiver.disarm(this.#transaction);
+    if (!Number.isNaN(receiver.usageBytes())) return void receiver.disarm(this.#transaction);
     // Of a cgroup that is no more there is nothing to put back.
     for (const file of receiver.files) this.#journal.strike(file.path, receiver.identity.inode, "gone");
     this.#journal.commit();
@@ -301,7 +302,8 @@ class RescueThread {
   }
 
   #giveBack(lease: Parameters<typeof returnLease>[0]): void {
-    if (!this.#mayWrite) return;
+    // Also in what has become a dry run: what was lent goes back.
+    if (!this.#context.board.guardianAlive) return;
     const { marginBytes } = this.#policy.rescue;
     const report = returnLease(lease, this.#receivers, this.#transaction, marginBytes);
     this.#context.send("analysis", { type: "returned", report });
