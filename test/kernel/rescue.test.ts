@@ -263,6 +263,46 @@ describe("kill -9 of the guard", () => {
   });
 });
 
+describe("a policy that is read anew", () => {
+  test("begins to rescue where the old one named nobody", async (context) => {
+    const all = scene(context, 2048);
+    const guard = await GuardProcess.start(context, {
+      scope: "host",
+      home: all.home,
+      policy: "[memory]\nenabled = false",
+    });
+    guard.writePolicy(policy(all, ""));
+    guard.child.kill("SIGHUP");
+    await waitFor("the grower to be watched", () =>
+      guard.stderr.includes(`watching ${all.grower.scope} to its limit`),
+    );
+    const program = await grow(context, all, 200, 200);
+    await program.said("grown");
+    expect(all.grower.oomKills).toBe(0);
+    guard.child.kill("SIGKILL");
+    program.kill("SIGKILL");
+    await limitsAre([all.grower, ...all.lenders], [GROWER_LIMIT, LENDER_LIMIT, LENDER_LIMIT * 2], 2000);
+  });
+
+  test("does not make a dry run move limits: nobody would put them back", async (context) => {
+    const all = scene(context, 2048);
+    const wet = policy(all, "");
+    const guard = await GuardProcess.start(context, {
+      scope: "host",
+      home: all.home,
+      policy: `dry_run = true\n${wet}`,
+    });
+    guard.writePolicy(wet);
+    guard.child.kill("SIGHUP");
+    await guard.logged(/nobody is rescued before the next start/);
+    const program = await grow(context, all, 300, 200);
+    await program.ended;
+    expect(all.grower.limitBytes).toBe(GROWER_LIMIT * MIB);
+    expect(heldUp(all.grower)).toBe(false);
+    await guard.stop();
+  });
+});
+
 describe("a thread of the guard fails while something is lent", () => {
   test.for(
     ["rescue", "analysis", "cgroups"].flatMap((worker) => [
