@@ -98,6 +98,16 @@ describe("changes of limits, made together or not at all", () => {
     expect(transaction.commit()).toMatchObject({ path: journal.path });
     expect(receiver.cgroup.limitBytes).toBe(64 * MIB);
   });
+
+  test("a journal that cannot be written any more: what was found is put back all the same", (context) => {
+    const { journal, transaction } = books(context);
+    const receiver = held(context, 64);
+    transaction.add(receiver.limit, receiver.inode, 64 * MIB, 74 * MIB);
+    expect(transaction.commit()).toBeNull();
+    journal.close();
+    expect(transaction.putBack(receiver.limit, receiver.inode, 64 * MIB)).toBeNull();
+    expect(receiver.cgroup.limitBytes).toBe(64 * MIB);
+  });
 });
 
 describe("a limit file", () => {
