@@ -10,6 +10,9 @@ import type {
   RescueReport,
   ReturnReport,
 } from "./rescue/report.ts";
+import type { ResourceAction } from "./resources/action.ts";
+import type { ResourceChange, ResourceReport, ResourceStatus } from "./resources/report.ts";
+import type { NamedThing, Resource } from "./resources/resource.ts";
 import type { WorkerName } from "./shared/board.ts";
 
 /**
@@ -63,6 +66,25 @@ export type Message =
   /** To the analysis: tell what is known of the cgroups; and its answer. */
   | { readonly type: "ask-cgroups"; readonly id: number }
   | { readonly type: "cgroup-figures"; readonly id: number; readonly figures: readonly CgroupFigures[] }
+  /** From a sampler, to whoever reads its ring: what the numbers in it mean from now on. */
+  | {
+      readonly type: "names";
+      readonly resource: Resource;
+      readonly appeared: readonly NamedThing[];
+      readonly gone: readonly number[];
+    }
+  /** To the recorder: a level of a resource began or ended. */
+  | { readonly type: "resource-level"; readonly change: ResourceChange }
+  /** To a lane: do this; or: something may come soon. */
+  | { readonly type: "resource-act"; readonly action: ResourceAction }
+  | { readonly type: "prepare"; readonly resource: Resource }
+  /** From a lane, to the analysis and the recorder: what came of it. */
+  | { readonly type: "resource-report"; readonly report: ResourceReport }
+  /** From a lane, to the coordinator: there has been nothing to do for long. */
+  | { readonly type: "retire"; readonly worker: WorkerName }
+  /** To the analysis: how do the resources stand; and its answer. */
+  | { readonly type: "ask-resources"; readonly id: number }
+  | { readonly type: "resource-status"; readonly id: number; readonly resources: readonly ResourceStatus[] }
   /** To the recorder: a limit that would suit a cgroup better. */
   | { readonly type: "recommendation"; readonly recommendation: Recommendation }
   /** To the coordinator: a line for the log, or figures for the summary. */

@@ -101,6 +101,7 @@ export class SamplerThread {
       order: state.order,
       processRing: state.processRing,
       ...rings,
+      resourceRings: state.resourceRings,
       rescueOrders: state.rescueOrders,
       journalPath: "/nonexistent",
       knownCgroups: [],

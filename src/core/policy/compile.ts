@@ -13,6 +13,7 @@ import {
   type ThrashingDocument,
   type VictimDocument,
 } from "./document.ts";
+import { RESOURCES_OFF } from "./resources-off.ts";
 import type {
   Amount,
   CgroupCalibration,
@@ -54,6 +55,7 @@ export function compilePolicy(
     cgroups: cgroupsOf(layers, rescue, calibration),
     rescue,
     record: recordOf(layers),
+    ...RESOURCES_OFF,
   };
 }
 

@@ -1,3 +1,5 @@
+import type { ResourcePolicies } from "./resources.ts";
+
 /**
  * The policy, compiled: what every thread works from. Made once from TOML by compile.ts; plain data,
  * so that it can be handed to a worker as it is.
@@ -156,7 +158,7 @@ export interface RecordPolicy {
   readonly kmsg: boolean;
 }
 
-export interface Policy {
+export interface Policy extends ResourcePolicies {
   /** Where it came from: a path, or `built-in:NAME`. */
   readonly source: string;
   /** `host`, or a memory cgroup's path below the mount of its hierarchy, such as `/machine/build`. */

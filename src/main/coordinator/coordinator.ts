@@ -5,6 +5,7 @@ import type { ActionOutcome } from "../../core/memory/state.ts";
 import type { ActionReport, GuardEvent, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
+import type { ResourceStatus } from "../../core/resources/report.ts";
 import type { CgroupFigures } from "../../core/rescue/figures.ts";
 import { Board, Gauge, GUARD_WORKERS, type WorkerName } from "../../core/shared/board.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
@@ -88,6 +89,7 @@ export class Guard {
   /** Whom the cgroup sampler follows: a new life of it goes on with the same numbers. */
   readonly #knownCgroups = new Map<number, CgroupIdentity>();
   readonly #cgroups = new Questions<readonly CgroupFigures[]>();
+  readonly #resources = new Questions<readonly ResourceStatus[]>();
   readonly #unfinished = new Unfinished();
   #lastAction: ActionReport | null = null;
 
@@ -216,11 +218,16 @@ export class Guard {
 
   /** Whom the policy asks for. */
   #workers(): WorkerName[] {
-    const { cgroups, rescue } = this.#policy;
+    const { cgroups, rescue, scope, cpu, disk, io, net, vm } = this.#policy;
     const wishesRescue = rescue.cgroups.length > 0 && (this.#keeper !== null || this.#policy.dryRun);
     const more: WorkerName[] = [];
     if (this.#hasCgroups && (cgroups.enabled || wishesRescue)) more.push("cgroups");
     if (this.#hasCgroups && wishesRescue) more.push("rescue");
+    if (scope === "host") {
+      if (cpu.enabled || disk.enabled || io.enabled || (net.enabled && net.rates !== null)) more.push("host");
+      if (net.enabled) more.push("net");
+      if (vm.enabled) more.push("vm");
+    }
     return [...GUARD_WORKERS, ...more];
   }
 
@@ -319,6 +326,7 @@ export class Guard {
       processRing: this.#shared.processRing,
       usageRing: this.#shared.usageRing,
       detailRing: this.#shared.detailRing,
+      resourceRings: this.#shared.resourceRings,
       rescueOrders: this.#shared.rescueOrders,
       journalPath: this.#journalPath,
       knownCgroups: [...this.#knownCgroups.values()],
@@ -368,6 +376,8 @@ export class Guard {
     if (worker === "rescue") raiseEvent(descriptors.rescueEvent);
     if (worker === "processes") raiseEvent(descriptors.processesEvent);
     if (worker === "cgroups") raiseEvent(descriptors.cgroupsEvent);
+    if (worker === "host") raiseEvent(descriptors.hostEvent);
+    if (worker === "net") raiseEvent(descriptors.netEvent);
     if (worker === "action") raiseEvent(descriptors.actionEvent);
   }
 
@@ -375,6 +385,8 @@ export class Guard {
     const { log } = this.#options;
     if (message.type === "log") return log[message.severity](message.text);
     if (message.type === "thresholds") return void this.#tellOfUsage(message);
+    if (message.type === "retire") return this.#crew.retire(message.worker);
+    if (message.type === "resource-status") return this.#resources.answer(message.id, message.resources);
     if (message.type === "cgroup-figures") return this.#cgroups.answer(message.id, message.figures);
     if (message.type === "latency") return this.latencies.add(message.name, message.us);
     throw new Error(`the coordinator knows no message ${message.type}`);
@@ -417,7 +429,12 @@ export class Guard {
     if (worker === "analysis" || worker === "rescue") {
       this.#crew.post("cgroups", { type: "policy", policy: this.#policy });
     }
-    if (worker === "analysis") this.#crew.post("rescue", { type: "ask-outstanding" });
+    if (worker === "analysis") {
+      this.#crew.post("rescue", { type: "ask-outstanding" });
+      // With the policy, they tell again what their numbers mean.
+      for (const name of ["host", "net", "vm"] as const)
+        this.#crew.post(name, { type: "policy", policy: this.#policy });
+    }
     if (worker !== "recorder") return;
     // With the policy, the process sampler tells again who the largest are.
     this.#crew.post("processes", { type: "policy", policy: this.#policy });

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { Envelope, Message } from "../../core/messages.ts";
-import type { Board, WorkerName } from "../../core/shared/board.ts";
+import { type Board, isLane, LANES, type WorkerName } from "../../core/shared/board.ts";
 import { monotonicUs } from "../../workers/common/clock.ts";
 import type { WorkerStart } from "../../workers/common/worker.ts";
 import type { ThreadWatch } from "./thread-watch.ts";
@@ -16,6 +16,13 @@ const FILES: Readonly<Record<WorkerName, string>> = {
   cgroups: "../../workers/sampler/cgroups/worker.js",
   rescue: "../../workers/rescue/worker.js",
   dataset: "../../workers/dataset/worker.js",
+  host: "../../workers/sampler/host/worker.js",
+  net: "../../workers/net/worker.js",
+  vm: "../../workers/vm/worker.js",
+  "cpu-lane": "../../workers/lane/cpu/worker.js",
+  "disk-lane": "../../workers/lane/disk/worker.js",
+  "io-lane": "../../workers/lane/io/worker.js",
+  "net-lane": "../../workers/lane/net/worker.js",
 };
 
 /** All code has to be read from disk first, perhaps on a host that is busy already. */
@@ -29,6 +36,8 @@ const HEALTHY_MS = 60_000;
 const KEPT_LETTERS = 1024;
 /** A young generation of 1 MiB is enough for threads that hardly allocate, and keeps them small. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 128 } as const;
+
+const BEGINS_LANE: ReadonlySet<Message["type"]> = new Set(["resource-act", "prepare"]);
 
 interface Member {
   worker: Worker;
@@ -114,8 +123,21 @@ export class Crew {
     this.#spawn(name);
   }
 
+  /** Ends a worker that has nothing to do. */
+  retire(name: WorkerName): void {
+    const member = this.#members.get(name);
+    // Something has come for it in the meantime.
+    if (member === undefined || member.replacing || this.#board.mail(name) !== this.#board.mailTaken(name))
+      return;
+    this.post(name, { type: "stop" });
+    this.#members.delete(name);
+    this.#names.splice(this.#names.indexOf(name), 1);
+  }
+
   /** Sends a message to a worker, and wakes it. */
   post(to: WorkerName, message: Message): void {
+    // A lane begins with the first thing that it is told to do.
+    if (isLane(to) && BEGINS_LANE.has(message.type) && !this.#stopping) this.add(to);
     const member = this.#members.get(to);
     if (member === undefined) return;
     member.worker.postMessage({ to, message } satisfies Envelope);
@@ -142,9 +164,12 @@ export class Crew {
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true;
     if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#stopThese(["sentinel", "memory", "processes", "cgroups", "rescue"], limitMs * 0.4);
+    await this.#stopThese(
+      ["sentinel", "memory", "processes", "cgroups", "rescue", "host", "net"],
+      limitMs * 0.3,
+    );
     await this.#stopThese(["analysis"], limitMs * 0.2);
-    await this.#stopThese(["action"], limitMs * 0.2);
+    await this.#stopThese(["action", "vm", ...LANES], limitMs * 0.3);
     await this.#stopThese(["recorder", "dataset"], limitMs * 0.2);
   }
 

@@ -7,6 +7,11 @@ import {
 } from "../../core/cgroups/columns.ts";
 import type { Column } from "../../core/ring/layout.ts";
 import { RescueBoard } from "../../core/rescue/board.ts";
+import {
+  RESOURCE_COLUMNS,
+  RESOURCE_ROWS_PER_SEGMENT,
+  RESOURCE_SEGMENTS,
+} from "../../core/resources/tables.ts";
 import { createRing, type SharedRing } from "../../core/ring/views.ts";
 import {
   MEMORY_COLUMNS,
@@ -19,11 +24,17 @@ import {
 import { OrderBoard } from "../../core/shared/order.ts";
 import { createEvent } from "../../native/event.ts";
 import { Timer } from "../../native/timer.ts";
-import type { SharedDescriptors } from "../../workers/common/worker.ts";
+import type { ResourceRings, SharedDescriptors } from "../../workers/common/worker.ts";
 import type { HelperProcess } from "./helper-process.ts";
 
 const ring = (columns: readonly Column[], rowsPerSegment: number, segments: number): SharedRing =>
   createRing({ columns, rowsPerSegment, segments });
+
+/** A ring for each resource. */
+export function createResourceRings(make: (columns: readonly Column[]) => SharedRing): ResourceRings {
+  const rings = Object.entries(RESOURCE_COLUMNS).map(([resource, columns]) => [resource, make(columns)]);
+  return Object.fromEntries(rings) as ResourceRings;
+}
 
 /** The memory that the workers share, other than the board. It outlives each of them. */
 export class SharedState {
@@ -33,6 +44,9 @@ export class SharedState {
   readonly processRing = ring(PROCESS_COLUMNS, PROCESS_ROWS_PER_SEGMENT, PROCESS_SEGMENTS);
   readonly usageRing = ring(USAGE_COLUMNS, USAGE_ROWS_PER_SEGMENT, CGROUP_SEGMENTS);
   readonly detailRing = ring(DETAIL_COLUMNS, DETAIL_ROWS_PER_SEGMENT, CGROUP_SEGMENTS);
+  readonly resourceRings = createResourceRings((columns) =>
+    ring(columns, RESOURCE_ROWS_PER_SEGMENT, RESOURCE_SEGMENTS),
+  );
 }
 
 /** Clocks and events of the workers. They too outlive each worker. */
@@ -45,6 +59,9 @@ export function openDescriptors(helper: HelperProcess | null, kernelLog: number)
     cgroupsEvent: createEvent(),
     actionEvent: createEvent(),
     rescueEvent: createEvent(),
+    hostEvent: createEvent(),
+    netEvent: createEvent(),
+    hostTimer: Timer.create(true).descriptor,
     helperInput: helper?.inputDescriptor ?? -1,
     helperOutput: helper?.outputDescriptor ?? -1,
     kernelLog,

@@ -46,6 +46,13 @@ export class Unfinished {
       case "cgroups":
       case "rescue":
       case "dataset":
+      case "host":
+      case "net":
+      case "vm":
+      case "cpu-lane":
+      case "disk-lane":
+      case "io-lane":
+      case "net-lane":
         return [];
     }
   }

@@ -21,6 +21,7 @@ import type { SharedDescriptors, WorkerStart } from "../../workers/common/worker
 import { Crew } from "../coordinator/crew.ts";
 import type { Log } from "../coordinator/log.ts";
 import { ThreadWatch } from "../coordinator/thread-watch.ts";
+import { createResourceRings } from "../coordinator/shared-state.ts";
 import type { Figures } from "./progress.ts";
 
 /** What is to be recorded, and where. */
@@ -121,6 +122,7 @@ function sharedStart(
     processRing: createRing({ columns: PROCESS_COLUMNS, rowsPerSegment: 1, segments: 2 }),
     usageRing: ringFor(USAGE_COLUMNS, usageRows),
     detailRing: ringFor(DETAIL_COLUMNS, usageRows / policy.cgroups.statEvery),
+    resourceRings: createResourceRings((columns) => ringFor(columns, ticksPerSecond)),
     rescueOrders: new RescueBoard().memory,
     journalPath: "",
     knownCgroups: [],
@@ -153,6 +155,9 @@ function openDescriptors(): SharedDescriptors {
     cgroupsEvent: createEvent(),
     actionEvent: absent,
     rescueEvent: absent,
+    hostEvent: absent,
+    netEvent: absent,
+    hostTimer: absent,
     helperInput: absent,
     helperOutput: absent,
     kernelLog: absent,

@@ -13,6 +13,7 @@ import type { Candidate } from "../../core/victim/candidate.ts";
 import { raiseEvent } from "../../native/event.ts";
 import { NO_ACTION, WorkerContext } from "../common/worker.ts";
 import { CgroupAnalysis } from "./cgroups.ts";
+import { Resources } from "./resources.ts";
 
 /** How the worst level is written on the board. */
 const LEVEL_NUMBER = { warning: 1, thrashing: 2, critical: 2 } as const;
@@ -35,6 +36,9 @@ class Analysis {
   readonly #frame = new Float64Array(MEMORY_COLUMNS.length);
   readonly #state: MemoryState;
   readonly #cgroups: CgroupAnalysis;
+  readonly #resources: Resources;
+  /** How often memory wishes processes to be walked, 0: as on a calm host. */
+  #memoryWalkMs = 0;
   #policy: Policy;
   /** The last order that was refused because its victim is gone: a new walk was asked for. */
   #refusedSeen = 0;
@@ -46,6 +50,7 @@ class Analysis {
     this.#policy = start.policy;
     this.#orders = new OrderBoard(start.order);
     this.#cgroups = new CgroupAnalysis(context);
+    this.#resources = new Resources(context);
     this.#samples = new RingReader(start.memoryRing);
     this.#walks = new WalkReader(new RingReader(start.processRing));
     const idPrefix = `${start.idPrefix}-${start.epoch}`;
@@ -81,18 +86,25 @@ class Analysis {
       if (message.type === "policy") {
         this.#policy = message.policy;
         this.#cgroups.policy = message.policy;
+        this.#resources.takePolicy(message.policy);
       } else if (message.type === "end") this.#takeEnd(message.end);
-      else if (!this.#cgroups.take(message)) throw new Error(`the analysis knows no message ${message.type}`);
+      else if (!this.#cgroups.take(message) && !this.#resources.take(message))
+        throw new Error(`the analysis knows no message ${message.type}`);
     }
     this.#acceptStrike();
     const walk = this.#walks.next();
-    if (walk !== null) this.#step({ frame: null, walk, end: null });
+    if (walk !== null) {
+      this.#step({ frame: null, walk, end: null });
+      this.#resources.takeWalk(walk);
+    }
     while (this.#samples.next(this.#frame)) {
       this.#step({ frame: this.#frame, walk: null, end: null });
       // On a crowded machine samples may come as fast as they are taken in: that is no hanging.
       if (!this.#context.alive()) return false;
     }
     this.#cgroups.turn();
+    this.#resources.turn();
+    this.#setWalkInterval();
     const refused = this.#orders.refusedNumber;
     if (refused !== this.#refusedSeen) {
       this.#refusedSeen = refused;
@@ -132,13 +144,21 @@ class Analysis {
     for (const change of output.changes) this.#context.send("recorder", { type: "level", change });
     for (const decision of given) this.#announce(decision);
     if (output.standing !== undefined) this.#giveStanding();
-    if (board.walkIntervalMs !== Math.ceil(output.walkIntervalMs)) {
-      const sooner = board.walkIntervalMs === 0;
-      board.walkIntervalMs = output.walkIntervalMs;
-      if (sooner) raiseEvent(this.#context.start.descriptors.processesEvent);
-    }
+    this.#memoryWalkMs = output.walkIntervalMs;
+    this.#setWalkInterval();
     if (output.walkNow) this.#requestWalk();
     if (input.frame !== null) this.#showGauges();
+  }
+
+  /** Processes are walked as often as whoever wishes it oftenest. */
+  #setWalkInterval(): void {
+    const { board } = this.#context;
+    const wishes = [this.#memoryWalkMs, this.#resources.walkIntervalMs].filter((wish) => wish > 0);
+    const wanted = Math.ceil(wishes.length === 0 ? 0 : Math.min(...wishes));
+    if (board.walkIntervalMs === wanted) return;
+    const sooner = board.walkIntervalMs === 0;
+    board.walkIntervalMs = wanted;
+    if (sooner) raiseEvent(this.#context.start.descriptors.processesEvent);
   }
 
   #requestWalk(): void {

@@ -2,11 +2,14 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
 import type { Envelope, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
+import type { Resource } from "../../core/resources/resource.ts";
 import type { SharedRing } from "../../core/ring/views.ts";
 import { Board, FaultKind, type WorkerName } from "../../core/shared/board.ts";
 import { threadId } from "../../native/system.ts";
 import { monotonicUs } from "./clock.ts";
 import type { HostRoots } from "./roots.ts";
+
+export type ResourceRings = Readonly<Record<Resource, SharedRing>>;
 
 /** Descriptors that the coordinator opens once and that outlive a worker: shared by all its lives. */
 export interface SharedDescriptors {
@@ -14,12 +17,17 @@ export interface SharedDescriptors {
   readonly samplerTimer: number;
   /** The cgroup sampler's clock. */
   readonly cgroupsTimer: number;
-  /** Wake the sentinel, the process sampler, the cgroup sampler, the action lane, the rescue thread out of poll(2). */
+  /** Wake the sentinel, the process sampler, the cgroup sampler, the action lane, the rescue thread, the host's sampler, the
+   * thread that listens to interfaces out of poll(2). */
   readonly sentinelEvent: number;
   readonly processesEvent: number;
   readonly cgroupsEvent: number;
   readonly actionEvent: number;
   readonly rescueEvent: number;
+  readonly hostEvent: number;
+  readonly netEvent: number;
+  /** The clock of the host's sampler. */
+  readonly hostTimer: number;
   /** Both ends of the talk with the helper that starts commands; -1 without one. */
   readonly helperInput: number;
   readonly helperOutput: number;
@@ -40,6 +48,8 @@ export interface WorkerStart {
   /** Rings of the cgroup sampler: columns of core/cgroups/columns.ts. */
   readonly usageRing: SharedRing;
   readonly detailRing: SharedRing;
+  /** Rings of the other resources, columns of core/resources/tables.ts. */
+  readonly resourceRings: ResourceRings;
   /** Standing orders of rescues: core/rescue/board.ts. */
   readonly rescueOrders: SharedArrayBuffer;
   /** Where the changes of limits are written down before they are made: core/rescue/journal.ts. */

@@ -1,0 +1,32 @@
+import type { Message } from "../../core/messages.ts";
+import type { Walk } from "../../core/memory/decision.ts";
+import type { Policy } from "../../core/policy/policy.ts";
+import type { ResourceStatus } from "../../core/resources/report.ts";
+import type { WorkerContext } from "../common/worker.ts";
+import type { ResourceAnalysis, VmFirst } from "./resource-analysis.ts";
+
+export class VmAnalysis implements ResourceAnalysis, VmFirst {
+  readonly walkIntervalMs = 0;
+
+  constructor(_context: WorkerContext) {}
+
+  turn(_nowUs: number): void {}
+
+  take(_message: Message): boolean {
+    return false;
+  }
+
+  takePolicy(_policy: Policy): void {}
+
+  takeWalk(_walk: Walk): void {}
+
+  freezeForCpu(): "begun" | "under-way" | "none" {
+    return "none";
+  }
+
+  setCpuPressure(): void {}
+
+  status(): readonly ResourceStatus[] {
+    return [];
+  }
+}
