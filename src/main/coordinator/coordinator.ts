@@ -7,7 +7,7 @@ import type { Policy } from "../../core/policy/policy.ts";
 import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
 import type { ResourceStatus } from "../../core/resources/report.ts";
 import type { CgroupFigures } from "../../core/rescue/figures.ts";
-import { Board, Gauge, GUARD_WORKERS, type WorkerName } from "../../core/shared/board.ts";
+import { Board, Gauge, GUARD_WORKERS, isLane, type WorkerName } from "../../core/shared/board.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { raiseEvent } from "../../native/event.ts";
 import { lockFile } from "../../native/file-lock.ts";
@@ -423,7 +423,7 @@ export class Guard {
   }
 
   /** Tells a new life what only the old one knew; the letters that the old one had not taken come after. */
-  #restarted(worker: WorkerName, unread: readonly Message[]): void {
+  #restarted(worker: WorkerName, unread: readonly Message[]): readonly Message[] {
     for (const message of this.#unfinished.forNewLife(worker, unread)) this.#crew.post(worker, message);
     // With the policy, the cgroup sampler tells again who its numbers are, and the rescue thread what is lent.
     if (worker === "analysis" || worker === "rescue") {
@@ -435,11 +435,22 @@ export class Guard {
       for (const name of ["host", "net", "vm"] as const)
         this.#crew.post(name, { type: "policy", policy: this.#policy });
     }
-    if (worker !== "recorder") return;
+    if (isLane(worker) || worker === "vm") return this.#laneRestarted(worker, unread);
+    if (worker !== "recorder") return unread;
     // With the policy, the process sampler tells again who the largest are.
     this.#crew.post("processes", { type: "policy", policy: this.#policy });
     this.board.requestWalk();
     this.#wake("processes");
+    return unread;
+  }
+
+  /** What a lane failed at is not tried again by itself: it might fail again. Whoever waits for it is told. */
+  #laneRestarted(lane: WorkerName, unread: readonly Message[]): readonly Message[] {
+    for (const report of this.#unfinished.failedReports(lane, Date.now())) {
+      this.#crew.post("analysis", { type: "resource-report", report });
+      this.#crew.post("recorder", { type: "resource-report", report });
+    }
+    return unread.filter(({ type }) => type !== "resource-act");
   }
 
   #injectFault(worker: WorkerName, kind: 1 | 2): void {

@@ -58,8 +58,11 @@ export interface CrewHooks {
   readonly onMessage: (from: WorkerName, message: Message) => void;
   /** A worker failed and its successor has been started. */
   readonly onGap: (worker: WorkerName, why: string, silentMs: number, restartedAfterMs: number) => void;
-  /** A new life of a worker is ready to be told what it missed; what its old life had not read is sent after that. */
-  readonly onRestarted: (worker: WorkerName, unread: readonly Message[]) => void;
+  /**
+   * A new life of a worker is ready to be told what it missed; what its old life had not read is sent after that.
+   * @returns what of it is to be sent
+   */
+  readonly onRestarted: (worker: WorkerName, unread: readonly Message[]) => readonly Message[];
   /** A message goes from one worker to another. */
   readonly onRelay: (to: WorkerName, message: Message) => void;
   /** Wakes a worker that waits in poll(2) or on the doorbell. */
@@ -246,8 +249,7 @@ export class Crew {
       this.#forgetTaken(name, member);
       this.#spawn(name);
       const unread = member.letters.map(({ message }) => message);
-      this.#hooks.onRestarted(name, unread);
-      for (const message of unread) this.post(name, message);
+      for (const message of this.#hooks.onRestarted(name, unread)) this.post(name, message);
       this.#hooks.onGap(name, why, Math.round(silentMs), Math.round(nowMs() - failedMs));
     }, waitMs);
   }

@@ -1,5 +1,7 @@
 import type { Decision } from "../../core/memory/decision.ts";
 import type { Message } from "../../core/messages.ts";
+import type { ResourceAction } from "../../core/resources/action.ts";
+import type { ResourceReport } from "../../core/resources/report.ts";
 import type { WorkerName } from "../../core/shared/board.ts";
 import { monotonicUs } from "../../workers/common/clock.ts";
 import { NO_ACTION } from "../../workers/common/worker.ts";
@@ -13,12 +15,18 @@ const REMEMBERED_DECISIONS = 64;
 export class Unfinished {
   /** The ending action that is under way. */
   #underWay: Decision | null = null;
+  /** What lanes have been told to do and have not reported on, by its id. */
+  readonly #resourceActs = new Map<string, { readonly lane: WorkerName; readonly action: ResourceAction }>();
   readonly #decisions = new Map<string, { readonly message: DecisionMessage; outcomeSent: boolean }>();
 
   /** Takes note of a message between workers. */
   note(to: WorkerName, message: Message): void {
     if (message.type === "act" && message.decision.verdict === "end") this.#underWay = message.decision;
     if (message.type === "end" && to === "analysis") this.#underWay = null;
+    if (message.type === "resource-act") {
+      this.#resourceActs.set(message.action.id, { lane: to, action: message.action });
+    }
+    if (message.type === "resource-report") this.#resourceActs.delete(message.report.id);
     if (message.type === "decision") this.#noteDecision(message);
     if (message.type !== "outcome") return;
     const decided = this.#decisions.get(message.report.id);
@@ -57,6 +65,13 @@ export class Unfinished {
     }
   }
 
+  /** Reports for a lane that failed before it could make them; each is given once. */
+  failedReports(lane: WorkerName, wallMs: number): ResourceReport[] {
+    const failed = [...this.#resourceActs.values()].filter((each) => each.lane === lane);
+    for (const { action } of failed) this.#resourceActs.delete(action.id);
+    return failed.map(({ action }) => failedReport(action, wallMs));
+  }
+
   /** Only what has an outcome to come: the rest was written down when it was decided. */
   #noteDecision(message: DecisionMessage): void {
     const { id, verdict } = message.decision;
@@ -74,4 +89,27 @@ export class Unfinished {
       .filter(([id, { outcomeSent }]) => !outcomeSent || untold.has(id))
       .map(([, { message }]) => message);
   }
+}
+
+function failedReport(action: ResourceAction, wallMs: number): ResourceReport {
+  const { id, resource, subject, why, numbers, atUs, dryRun } = action;
+  const tookMs = Math.round(monotonicUs() - atUs) / 1000;
+  const result = "the thread that did it failed or hung; how far it came is not known";
+  return {
+    id,
+    resource,
+    subject,
+    verb: "kind" in action ? String(action.kind) : resource,
+    target: null,
+    victims: [],
+    outcome: "unknown",
+    why,
+    before: numbers,
+    after: {},
+    steps: [{ what: "act", afterMs: 0, tookMs, result }],
+    candidates: [],
+    wallMs,
+    tookMs,
+    dryRun,
+  };
 }

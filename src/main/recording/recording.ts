@@ -70,7 +70,10 @@ export class Recording {
         this.#gaps++;
         options.log.error(`the ${worker} thread ${why}; started again after ${restartedAfterMs} ms`);
       },
-      onRestarted: (worker) => this.#restarted(worker),
+      onRestarted: (worker, unread) => {
+        this.#restarted(worker);
+        return unread;
+      },
       onRelay: () => undefined,
       wake: (worker) => {
         if (worker === "cgroups") raiseEvent(this.#shared.descriptors.cgroupsEvent);
