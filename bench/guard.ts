@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { projectRoot } from "../test/programs/build.ts";
 
+const BIN = path.join(projectRoot, "dist/src/main/cli/bin.js");
 const START_LIMIT_MS = 20_000;
 
 /** The guard as it is shipped, with a directory of its own for lock, socket and audit log. */
@@ -18,9 +19,8 @@ export class BenchGuard {
     fs.writeFileSync(policy, `${more}\n[record]\naudit = "${this.auditPath}"\nkmsg = false\n`, {
       mode: 0o600,
     });
-    const bin = path.join(projectRoot, "dist/src/main/cli/bin.js");
-    this.#child = spawn(process.execPath, [bin, "run", "--config", policy, ...args], {
-      env: { ...process.env, PLIMSOLL_RUN_DIR: path.join(home, "run") },
+    this.#child = spawn(process.execPath, [BIN, "run", "--config", policy, ...args], {
+      env: this.#environment,
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
@@ -42,6 +42,19 @@ export class BenchGuard {
 
   get pid(): number {
     return this.#child.pid as number;
+  }
+
+  /** How many workers it has. */
+  workers(): number {
+    const asked = spawnSync(process.execPath, [BIN, "status", "--json"], {
+      env: this.#environment,
+      encoding: "utf8",
+    });
+    return (JSON.parse(asked.stdout) as { workers: unknown[] }).workers.length;
+  }
+
+  get #environment(): NodeJS.ProcessEnv {
+    return { ...process.env, PLIMSOLL_RUN_DIR: path.join(this.#home, "run") };
   }
 
   /** It says of this cgroup that the kernel would tell it before the limit is met. */

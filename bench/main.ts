@@ -15,7 +15,7 @@ import { benchCrossing } from "./crossing.ts";
 import { writeDocument } from "./document.ts";
 import type { Effort, Finding } from "./figures.ts";
 import { benchHostSample } from "./host-sample.ts";
-import { benchIdle } from "./idle.ts";
+import { benchIdle, benchIdleAll } from "./idle.ts";
 import { benchParts } from "./parts.ts";
 import { benchProcessWalk } from "./process-walk.ts";
 import { benchRecording } from "./recording.ts";
@@ -31,6 +31,7 @@ const BENCHES: Readonly<Record<string, (effort: Effort) => Finding | Promise<Fin
   ahead: benchRescueAhead,
   recording: benchRecording,
   idle: benchIdle,
+  "idle-all": benchIdleAll,
   parts: benchParts,
   calibrate: benchCalibrate,
 };
