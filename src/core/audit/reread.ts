@@ -2,6 +2,8 @@ import type { Decision, LevelChange, Numbers } from "../memory/decision.ts";
 import type { ActionReport, ProcessIdentity } from "../messages.ts";
 import type { Recommendation } from "../rescue/report.ts";
 import type { Candidate } from "../victim/candidate.ts";
+import type { Figures, Resource } from "../resources/resource.ts";
+import type { ResourceOutcome } from "../resources/report.ts";
 import type { AuditLine, IdentityOf } from "./line.ts";
 import {
   recommendationSentence,
@@ -10,6 +12,7 @@ import {
   type ReturnFacts,
   returnSentence,
 } from "./rescue.ts";
+import { type ActionFacts, actionFactsSentence, resourceLevelSentence } from "./resource.ts";
 import { decisionSentence, levelSentence } from "./sentence.ts";
 
 /** A line that is not as docs/formats.md says: of a newer guard, or changed by hand. */
@@ -61,6 +64,21 @@ class Fields {
     return new Fields(this.#value[name]);
   }
 
+  texts(name: string): string[] {
+    const value = this.#value[name];
+    if (!Array.isArray(value) || value.some((each) => typeof each !== "string")) throw new Misshapen(name);
+    return value as string[];
+  }
+
+  /** Numbers by any name. */
+  figures(name: string): Figures {
+    const value = this.#value[name];
+    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Misshapen(name);
+    for (const figure of Object.values(value))
+      if (figure !== null && typeof figure !== "number") throw new Misshapen(name);
+    return value as Figures;
+  }
+
   list(name: string): Fields[] {
     const value = this.#value[name];
     if (!Array.isArray(value)) throw new Misshapen(name);
@@ -95,12 +113,9 @@ function sentenceOf(line: Fields): string | null {
     case "decision":
       return rereadDecision(line);
     case "level":
-      return levelSentence({
-        level: line.text("level") as LevelChange["level"],
-        change: line.oneOf("change", "began", "ended"),
-        atUs: 0,
-        numbers: rereadNumbers(line.part("numbers")),
-      });
+      return rereadLevel(line);
+    case "action":
+      return actionFactsSentence(rereadAction(line));
     case "rescue":
       return rescueFactsSentence(rereadRescue(line));
     case "rescue-return":
@@ -137,6 +152,44 @@ function guardEventSentence(line: Fields): string | null {
     default:
       return null;
   }
+}
+
+function rereadLevel(line: Fields): string {
+  const change = line.oneOf("change", "began", "ended");
+  if (line.has("subject")) {
+    return resourceLevelSentence({
+      resource: line.text("resource") as Resource,
+      subject: line.text("subject"),
+      level: line.oneOf("level", "warning", "critical"),
+      change,
+      numbers: line.figures("numbers"),
+    });
+  }
+  const level = line.text("level") as LevelChange["level"];
+  return levelSentence({ level, change, atUs: 0, numbers: rereadNumbers(line.part("numbers")) });
+}
+
+function rereadAction(line: Fields): ActionFacts {
+  return {
+    id: line.text("id"),
+    resource: line.text("resource"),
+    subject: line.text("subject"),
+    verb: line.text("verb"),
+    target: line.textOrNull("target"),
+    // One that this version does not know is said as it stands.
+    outcome: line.text("outcome") as ResourceOutcome,
+    dryRun: line.flag("dryRun"),
+    why: line.text("why"),
+    before: line.figures("before"),
+    after: line.figures("after"),
+    victims: line.list("victims").map((victim) => {
+      const [pid, startTicks] = [victim.number("pid"), victim.number("startTicks")];
+      return { pid, startTicks, name: victim.textOrNull("name") };
+    }),
+    victimCount: line.number("victimCount"),
+    candidates: line.texts("candidates"),
+    steps: line.list("steps").map((step) => ({ what: step.text("what"), result: step.text("result") })),
+  };
 }
 
 function rereadNumbers(numbers: Fields): Numbers {

@@ -9,20 +9,28 @@ import {
   rescueSentence,
   returnLine,
 } from "../../core/audit/rescue.ts";
+import {
+  actionLine,
+  actionSentence,
+  resourceLevelLine,
+  resourceLevelSentence,
+} from "../../core/audit/resource.ts";
 import type { Decision } from "../../core/memory/decision.ts";
 import type { ActionReport, GuardEvent, Message, ProcessIdentity } from "../../core/messages.ts";
 import type { RescueReport } from "../../core/rescue/report.ts";
+import type { ResourceChange, ResourceOutcome, ResourceReport } from "../../core/resources/report.ts";
 import { KernelLog, Priority } from "../../native/kernel-log.ts";
 import { WorkerContext } from "../common/worker.ts";
 import { AuditLog } from "./audit-log.ts";
+import { Quiet } from "./quiet.ts";
 
 /** Who processes are is remembered for so many of them. */
 const KNOWN_IDENTITIES = 4096;
 
 /** Lines that wait for a disk are tried so often. */
 const FLUSH_MS = 500;
-/** Rescues of one cgroup are said aloud at most so often. */
-const RESCUE_QUIET_MS = 10_000;
+/** Rescues of one cgroup are said aloud at most so often; and the same of one subject of another resource. */
+const QUIET_MS = 10_000;
 
 const PRIORITY_OF_VERDICT = {
   end: Priority.critical,
@@ -30,6 +38,21 @@ const PRIORITY_OF_VERDICT = {
   nobody: Priority.critical,
   notify: Priority.warning,
 } as const;
+
+const PRIORITY_OF_OUTCOME: Readonly<Record<ResourceOutcome, number>> = {
+  ended: Priority.critical,
+  stuck: Priority.critical,
+  refused: Priority.critical,
+  failed: Priority.critical,
+  unknown: Priority.critical,
+  partly: Priority.warning,
+  done: Priority.warning,
+  gone: Priority.notice,
+  recovered: Priority.notice,
+  released: Priority.notice,
+  noted: Priority.notice,
+  "dry-run": Priority.notice,
+};
 
 /** The thread that writes things down: the audit log, the kernel log, and, by way of the coordinator, the terminal. */
 class Recorder {
@@ -41,6 +64,7 @@ class Recorder {
   readonly #open = new Map<string, { decision: Decision; wallMs: number }>();
   /** When a rescue of a cgroup was last said aloud. */
   readonly #rescuesSaidMs = new Map<string, number>();
+  readonly #quiet = new Quiet(QUIET_MS);
   #waitingWhy: string | null = null;
   #timer: NodeJS.Timeout | undefined;
 
@@ -111,6 +135,14 @@ class Recorder {
         this.#say("warn", Priority.notice, recommendationSentence(message.recommendation));
         return true;
       }
+      case "resource-level":
+        this.#takeChange(message.change);
+        return true;
+      case "resource-report":
+        this.#takeReport(message.report);
+        return true;
+      // What numbers stand for is in the reports' words already.
+      case "names":
       case "policy":
         return true;
       case "stop":
@@ -166,9 +198,26 @@ class Recorder {
   /** Of rescues that follow each other closely the first is said; all are in the audit log. The kernel takes few lines. */
   #sayRescue(report: RescueReport): void {
     const sinceMs = report.wallMs - (this.#rescuesSaidMs.get(report.path) ?? 0);
-    if (report.outcome === "raised" && sinceMs < RESCUE_QUIET_MS) return;
+    if (report.outcome === "raised" && sinceMs < QUIET_MS) return;
     this.#rescuesSaidMs.set(report.path, report.wallMs);
     this.#say(report.outcome === "raised" ? "info" : "warn", Priority.notice, rescueSentence(report));
+  }
+
+  #takeChange(change: ResourceChange): void {
+    this.#write(resourceLevelLine(change, Date.now()));
+    const { resource, subject, level } = change;
+    if (!this.#quiet.may([resource, subject, level, change.change], Date.now())) return;
+    this.#say("info", Priority.notice, resourceLevelSentence(change));
+  }
+
+  /** All are in the audit log; of those that say the same of the same, the first is said. The kernel takes few lines. */
+  #takeReport(report: ResourceReport): void {
+    this.#write(actionLine(report, this.#identityOf));
+    const { resource, subject, verb, target, outcome } = report;
+    if (!this.#quiet.may([resource, subject, verb, target, outcome], report.wallMs)) return;
+    const priority = report.dryRun ? Priority.notice : PRIORITY_OF_OUTCOME[outcome];
+    const severity = priority <= Priority.warning ? "warn" : "info";
+    this.#say(severity, priority, actionSentence(report, this.#identityOf));
   }
 
   readonly #identityOf = (pid: number, startTicks: number): ProcessIdentity | null => {
