@@ -97,11 +97,11 @@ export function firstSignal(rungs: readonly Rung[]): number {
 }
 
 /** Whether the first signal is the sentinel's: for one process, or for a whole process group at one stroke. */
-export function isSentinels(victim: Candidate | null, signal: number): boolean {
+export function isSentinels(victim: Pick<Candidate, "kind"> | null, signal: number): boolean {
   return signal !== 0 && (victim?.kind === "process" || victim?.kind === "process-group");
 }
 
 /** The signal of an ending rung, 0 of any other. */
-export function signalOf(rung: Rung): number {
+export function signalOf(rung: { readonly action: string }): number {
   return rung.action === "sigterm" ? SIGTERM : rung.action === "sigkill" ? SIGKILL : 0;
 }

@@ -1,14 +1,14 @@
 import fs from "node:fs";
-import { type Decision, GRACE_US, isSentinels, signalOf } from "../../core/memory/decision.ts";
+import type { Culprit } from "../../core/cpu/action.ts";
+import { GRACE_US, isSentinels, signalOf } from "../../core/memory/decision.ts";
 import type { ActionOutcome } from "../../core/memory/state.ts";
-import type { ActionReport, ActionStep } from "../../core/messages.ts";
+import type { ActionStep } from "../../core/messages.ts";
 import type { Rung } from "../../core/policy/policy.ts";
-import { type Board, Gauge } from "../../core/shared/board.ts";
+import type { ProcessRef } from "../../core/resources/report.ts";
 import { type OrderBoard, StrikeState } from "../../core/shared/order.ts";
 import { Signal } from "../../native/pidfd.ts";
 import { monotonicUs } from "../common/clock.ts";
 import type { HostRoots } from "../common/roots.ts";
-import type { Commands } from "./commands.ts";
 import { Targets } from "./targets.ts";
 
 /** The sentinel is given so long for the first signal; then the lane sends it itself. */
@@ -19,42 +19,86 @@ const NAME_OF_SIGNAL: Readonly<Record<number, string>> = {
   [Signal.kill]: "SIGKILL",
 };
 
-export interface ClimbTools {
-  readonly board: Board;
-  readonly orders: OrderBoard;
-  readonly roots: HostRoots;
-  readonly commands: Commands;
+/** A rung that only one resource has: {@link ClimbTools.special} takes it. */
+export interface SpecialRung {
+  readonly action: string;
+  readonly deadlineMs: number;
 }
 
-/** One ladder being climbed for one victim, from the first rung to its end; {@link turn} is called until it is over. */
+/** What is climbed. */
+export interface Ascent {
+  readonly id: string;
+  readonly rungs: readonly (Rung | SpecialRung)[];
+  readonly culprit: Culprit;
+  readonly dryRun: boolean;
+  /** CLOCK_MONOTONIC; the steps count from here. */
+  readonly beganUs: number;
+}
+
+/** What became of a special rung. */
+export interface SpecialResult {
+  /** For the record. */
+  readonly result: string;
+  /** Something was done that may help: it is given until the rung's deadline. Otherwise the next rung comes at once. */
+  readonly imposed: boolean;
+}
+
+/** How the commands of a ladder are run. */
+export interface ClimbCommands {
+  /** @returns why it could not be started, null when it was */
+  start(tag: string, rung: Extract<Rung, { action: "command" }>): string | null;
+  /** How it ended, null while it has not. */
+  result(tag: string): string | null;
+}
+
+export interface ClimbTools {
+  readonly roots: HostRoots;
+  readonly commands: ClimbCommands;
+  /** Whether that still stands for which it is climbed. */
+  readonly levelStands: () => boolean;
+  /** How long what runs out will last, in µs; Infinity: for ever, or nothing runs out. */
+  readonly leftUs: () => number;
+  /** Somebody else may have sent the first signal, or be about to: the sentinel, for memory. */
+  readonly strike: { readonly orders: OrderBoard; readonly ahead: boolean; readonly number: number } | null;
+  /** Takes a rung that only this resource has. Never rejects. */
+  readonly special: ((rung: SpecialRung) => Promise<SpecialResult>) | null;
+  /** A signal has been sent: what is stopped must go on to heed it. */
+  readonly signalled: (() => void) | null;
+}
+
+/** As of memory's ladders; `done`: a special rung did what it could, and nobody was to be ended. */
+export type ClimbOutcome = ActionOutcome | "done";
+
+/** One ladder being climbed for one culprit, from the first rung to its end; {@link turn} is called until it is over. */
 export class Climb {
-  readonly decision: Decision;
+  readonly ascent: Ascent;
   readonly #tools: ClimbTools;
   readonly #targets: Targets;
   readonly #steps: ActionStep[] = [];
   readonly #beganUs: number;
   #rung = -1;
+  /** A special rung that is being taken, and what came of it. */
+  #special: { result: SpecialResult | null } | null = null;
+  #imposed = false;
   #deadlineUs = Number.POSITIVE_INFINITY;
   /** The rung's deadline as the policy has it; {@link #deadlineUs} comes sooner when memory would not last so long. */
   #fullDeadlineUs = Number.POSITIVE_INFINITY;
-  #waitingFor: "rung" | "strike" | "command" | "exit" | "sample" = "rung";
-  #commandUs = Number.NaN;
+  #waitingFor: "rung" | "strike" | "command" | "special" | "relief" | "exit" | "over" = "rung";
+  #beganRungUs = Number.NaN;
   #firstSignalUs = Number.NaN;
   #crossingToSignalUs = Number.NaN;
   #endUs = Number.NaN;
-  #outcome: ActionOutcome | null = null;
+  #outcome: ClimbOutcome | null = null;
 
-  constructor(decision: Decision, tools: ClimbTools) {
-    if (decision.victim === null) throw new Error("a ladder is climbed for a victim");
-    this.decision = decision;
+  constructor(ascent: Ascent, tools: ClimbTools) {
+    this.ascent = ascent;
     this.#tools = tools;
-    this.#targets = new Targets(tools.roots, decision.victim, process.pid);
-    // Ahead of the analysis it began when the sentinel woke, after the sample that the decision was made from.
-    this.#beganUs = decision.ahead ? tools.orders.readStrike().wokenUs : decision.atUs;
+    this.#targets = new Targets(tools.roots, ascent.culprit, process.pid);
+    this.#beganUs = ascent.beganUs;
   }
 
   /** How it ended, once it has. */
-  get outcome(): ActionOutcome | null {
+  get outcome(): ClimbOutcome | null {
     return this.#outcome;
   }
 
@@ -74,9 +118,18 @@ export class Climb {
         return this.#awaitCommand();
       case "exit":
         return this.#awaitExit(timeoutMs);
-      case "sample":
+      case "special":
+        return this.#awaitSpecial();
+      case "relief":
+        return this.#awaitRelief();
+      case "over":
         return;
     }
+  }
+
+  /** Whether its next turn can wait a little: it waits for somebody. */
+  get resting(): boolean {
+    return this.#waitingFor !== "rung" && this.#waitingFor !== "over";
   }
 
   /** Whether it waits by itself; otherwise the lane should wait a little between turns. */
@@ -84,26 +137,33 @@ export class Climb {
     return this.#waitingFor === "exit";
   }
 
-  /** What it came to. The figures after it are of the newest sample. */
-  report(): ActionReport {
-    const after = this.#tools.board.gauge(Gauge.availableBytes);
-    return {
-      id: this.decision.id,
-      outcome: this.#outcome ?? "unknown",
-      steps: this.#steps,
-      availableBeforeBytes: this.decision.numbers.availableBytes,
-      availableAfterBytes: Number.isNaN(after) ? null : after,
-      crossingToSignalUs: orNull(this.#crossingToSignalUs),
-      signalToEndUs: this.#outcome === "ended" ? orNull(this.#endUs - this.#firstSignalUs) : null,
-    };
+  get steps(): readonly ActionStep[] {
+    return this.#steps;
+  }
+
+  /** From its beginning to the return of the first signal; null when none was sent. */
+  get crossingToSignalUs(): number | null {
+    return orNull(this.#crossingToSignalUs);
+  }
+
+  /** From the first signal to the victim's end; null when it has not ended. */
+  get signalToEndUs(): number | null {
+    return this.#outcome === "ended" ? orNull(this.#endUs - this.#firstSignalUs) : null;
+  }
+
+  /** Who was signalled. */
+  get signalled(): readonly ProcessRef[] {
+    return this.#targets.held;
   }
 
   /** Before a stop: a first signal that the sentinel has sent goes on record; nothing is begun. */
   noteStrike(): void {
-    const { orders } = this.#tools;
-    if (!Number.isNaN(this.#firstSignalUs) || orders.state !== StrikeState.struck) return;
-    const ending = this.decision.rungs.find((rung) => signalOf(rung) !== 0);
-    if (ending !== undefined && orders.readStrike().number === this.decision.number) this.#takeStrike(ending);
+    const { strike } = this.#tools;
+    if (strike === null || !Number.isNaN(this.#firstSignalUs)) return;
+    if (strike.orders.state !== StrikeState.struck) return;
+    const ending = this.ascent.rungs.find((rung) => signalOf(rung) !== 0);
+    if (ending !== undefined && strike.orders.readStrike().number === strike.number)
+      this.#takeStrike(strike.orders, ending);
   }
 
   close(): void {
@@ -112,10 +172,11 @@ export class Climb {
 
   #nextRung(): void {
     this.#rung++;
-    const rung = this.decision.rungs[this.#rung];
-    if (rung === undefined) return this.#finish(Number.isNaN(this.#firstSignalUs) ? "noted" : "stuck");
+    const rung = this.ascent.rungs[this.#rung];
+    if (rung === undefined) return this.#finish(this.#atTheTop);
     // Before every rung but the first that acts: is it still needed?
-    if (this.#acted && !this.#levelStands) return this.#finish("recovered");
+    if (this.#acted && !this.#tools.levelStands()) return this.#finish("recovered");
+    if (!isCommon(rung)) return this.#startSpecial(rung);
     switch (rung.action) {
       case "log":
         return this.#note("log", monotonicUs(), "recorded");
@@ -127,52 +188,80 @@ export class Climb {
     }
   }
 
+  get #atTheTop(): ClimbOutcome {
+    if (!Number.isNaN(this.#firstSignalUs)) return "stuck";
+    if (this.#imposed) return "done";
+    return this.ascent.dryRun && this.#acted ? "dry-run" : "noted";
+  }
+
   get #acted(): boolean {
     return this.#steps.some((step) => step.what !== "log");
   }
 
-  /** Until a sample from after its beginning has been judged, nothing says that the level has ended. */
-  get #levelStands(): boolean {
-    const { board } = this.#tools;
-    return board.worstLevel > 0 || board.gauge(Gauge.timeUs) <= this.#beganUs;
-  }
-
   #startCommand(rung: Extract<Rung, { action: "command" }>): void {
     const nowUs = monotonicUs();
-    if (this.decision.dryRun) return this.#note(`would run: ${rung.command}`, nowUs, "dry run");
-    const error = this.#tools.commands.start(this.#commandTag, rung, this.decision);
+    if (this.ascent.dryRun) return this.#note(`would run: ${rung.command}`, nowUs, "dry run");
+    const error = this.#tools.commands.start(this.#commandTag, rung);
     if (error !== null) return this.#note(`run: ${rung.command}`, nowUs, error);
-    this.#commandUs = nowUs;
+    this.#beganRungUs = nowUs;
     this.#deadlineUs = nowUs + rung.deadlineMs * 1000;
     this.#waitingFor = "command";
   }
 
   get #commandTag(): string {
-    return `${this.decision.id}/${this.#rung}`;
+    return `${this.ascent.id}/${this.#rung}`;
   }
 
   #awaitCommand(): void {
-    const rung = this.decision.rungs[this.#rung] as Extract<Rung, { action: "command" }>;
+    const rung = this.ascent.rungs[this.#rung] as Extract<Rung, { action: "command" }>;
     const result = this.#tools.commands.result(this.#commandTag);
     const nowUs = monotonicUs();
     // Memory does not wait for a command: half the time that is left bounds it too.
-    this.#deadlineUs = Math.min(this.#deadlineUs, nowUs + this.#exhaustionUs / 2);
+    this.#deadlineUs = Math.min(this.#deadlineUs, nowUs + this.#tools.leftUs() / 2);
     if (result === null && nowUs < this.#deadlineUs) return;
-    this.#note(`run: ${rung.command}`, this.#commandUs, result ?? "not finished in time, goes on beside");
+    this.#note(`run: ${rung.command}`, this.#beganRungUs, result ?? "not finished in time, goes on beside");
     this.#waitingFor = "rung";
   }
 
-  get #exhaustionUs(): number {
-    return this.#tools.board.gauge(Gauge.timeToExhaustionUs);
+  #startSpecial(rung: SpecialRung): void {
+    const nowUs = monotonicUs();
+    if (this.ascent.dryRun) return this.#note(`would ${rung.action}`, nowUs, "dry run");
+    if (this.#tools.special === null)
+      throw new Error(`this ladder knows no rung ${JSON.stringify(rung.action)}`);
+    const under: { result: SpecialResult | null } = { result: null };
+    this.#special = under;
+    void this.#tools.special(rung).then((result) => void (under.result = result));
+    this.#beganRungUs = nowUs;
+    this.#deadlineUs = nowUs + rung.deadlineMs * 1000;
+    this.#waitingFor = "special";
+  }
+
+  #awaitSpecial(): void {
+    const rung = this.ascent.rungs[this.#rung] as SpecialRung;
+    const result = this.#special?.result ?? null;
+    if (result === null && monotonicUs() < this.#deadlineUs) return;
+    this.#note(rung.action, this.#beganRungUs, result?.result ?? "not finished in time, goes on beside");
+    this.#imposed ||= result?.imposed ?? true;
+    this.#waitingFor = result?.imposed === true ? "relief" : "rung";
+  }
+
+  /** What was imposed is given until its deadline to help. */
+  #awaitRelief(): void {
+    if (this.#tools.levelStands() && monotonicUs() < this.#deadlineUs) return;
+    this.#waitingFor = "rung";
   }
 
   #startSignal(rung: Rung): void {
-    const { orders } = this.#tools;
-    const first = Number.isNaN(this.#firstSignalUs);
-    if (first && isSentinels(this.decision.victim, signalOf(rung)) && orders.state !== StrikeState.idle) {
+    const { strike } = this.#tools;
+    const first = strike !== null && Number.isNaN(this.#firstSignalUs);
+    if (
+      first &&
+      isSentinels(this.ascent.culprit, signalOf(rung)) &&
+      strike.orders.state !== StrikeState.idle
+    ) {
       this.#deadlineUs = monotonicUs() + STRIKE_WAIT_US;
       // With a command before it, the first signal was not in the order: it is ours at once.
-      if (this.decision.ahead || this.#firstActing === rung) {
+      if (strike.ahead || this.#firstActing === rung) {
         this.#waitingFor = "strike";
         return this.#awaitStrike();
       }
@@ -180,15 +269,16 @@ export class Climb {
     this.#signal(rung);
   }
 
-  get #firstActing(): Rung | undefined {
-    return this.decision.rungs.find((rung) => rung.action !== "log");
+  get #firstActing(): Rung | SpecialRung | undefined {
+    return this.ascent.rungs.find((rung) => rung.action !== "log");
   }
 
   /** The first signal is the sentinel's; where it does not come, the right to send it is taken from it. */
   #awaitStrike(): void {
-    const { orders } = this.#tools;
-    const rung = this.decision.rungs[this.#rung] as Rung;
-    if (orders.state === StrikeState.struck) return this.#takeStrike(rung);
+    const orders = this.#tools.strike?.orders;
+    if (orders === undefined) throw new Error("nobody else sends the first signal");
+    const rung = this.ascent.rungs[this.#rung] as Rung;
+    if (orders.state === StrikeState.struck) return this.#takeStrike(orders, rung);
     if (monotonicUs() < this.#deadlineUs) return;
     for (const state of [StrikeState.claimed, StrikeState.striking]) {
       if (!orders.advance(state, StrikeState.striking)) continue;
@@ -201,8 +291,8 @@ export class Climb {
     }
   }
 
-  #takeStrike(rung: Rung): void {
-    const strike = this.#tools.orders.readStrike();
+  #takeStrike(orders: OrderBoard, rung: Rung | SpecialRung): void {
+    const strike = orders.readStrike();
     if (strike.pidfd >= 0) this.#targets.adopt(strike.pidfd);
     this.#firstSignalUs = strike.signalledUs;
     this.#crossingToSignalUs = strike.signalledUs - this.#beganUs;
@@ -210,14 +300,14 @@ export class Climb {
     const took = strike.signalledUs - strike.wokenUs;
     const result =
       strike.errno === 0
-        ? this.decision.dryRun
+        ? this.ascent.dryRun
           ? "dry run"
           : "sent"
         : strike.errno === NO_SUCH_PROCESS
           ? "gone"
           : `errno ${strike.errno}`;
     this.#push(what, strike.signalledUs - took, took, result);
-    if (this.decision.dryRun) return this.#finish("dry-run");
+    if (this.ascent.dryRun) return this.#finish("dry-run");
     if (strike.errno === NO_SUCH_PROCESS) return this.#finish("gone");
     if (strike.errno !== 0) return this.#finish("refused");
     this.#afterSignal(rung);
@@ -226,7 +316,7 @@ export class Climb {
   #signal(rung: Rung): void {
     const signal = signalOf(rung);
     const nowUs = monotonicUs();
-    if (this.decision.dryRun) {
+    if (this.ascent.dryRun) {
       this.#note(this.#signalName(signal), nowUs, "dry run");
       return this.#finish("dry-run");
     }
@@ -239,16 +329,17 @@ export class Climb {
     if (gone > 0) parts.push(`${gone} gone`);
     if (refusal !== null) parts.push(`refused: ${refusal}`);
     this.#note(this.#signalName(signal), nowUs, parts.join(", "));
+    this.#tools.signalled?.();
     if (sent === 0) return this.#finish(refusal === null ? "gone" : "refused");
     this.#afterSignal(rung);
   }
 
   #signalName(signal: number): string {
     const name = NAME_OF_SIGNAL[signal] ?? `signal ${signal}`;
-    return this.decision.dryRun ? `would send ${name}` : name;
+    return this.ascent.dryRun ? `would send ${name}` : name;
   }
 
-  #afterSignal(rung: Rung): void {
+  #afterSignal(rung: Rung | SpecialRung): void {
     const nowUs = monotonicUs();
     if (rung.action === "sigkill") {
       const released = this.#targets.release();
@@ -258,7 +349,7 @@ export class Climb {
         released > 0 ? `released ${released}` : "nothing left to release",
       );
     }
-    this.#fullDeadlineUs = nowUs + (rung.action === "log" ? 0 : rung.deadlineMs * 1000);
+    this.#fullDeadlineUs = nowUs + ("deadlineMs" in rung ? rung.deadlineMs * 1000 : 0);
     this.#deadlineUs = this.#fullDeadlineUs;
     this.#waitingFor = "exit";
   }
@@ -266,14 +357,14 @@ export class Climb {
   #awaitExit(timeoutMs: number): void {
     if (this.#targets.waitGone(timeoutMs)) return this.#finish("ended");
     const nowUs = monotonicUs();
-    const rung = this.decision.rungs[this.#rung] as Rung;
-    if (rung.action === "sigterm" && this.#levelStands && nowUs - this.#firstSignalUs > GRACE_US) {
+    const rung = this.ascent.rungs[this.#rung] as Rung;
+    if (rung.action === "sigterm" && this.#tools.levelStands() && nowUs - this.#firstSignalUs > GRACE_US) {
       // What is left of the memory bounds what is left of the time.
-      this.#deadlineUs = Math.min(this.#deadlineUs, nowUs + this.#exhaustionUs / 2);
+      this.#deadlineUs = Math.min(this.#deadlineUs, nowUs + this.#tools.leftUs() / 2);
     }
     if (nowUs >= this.#deadlineUs) {
       // The memory of one that is dying comes back before its end is seen: with the need, the hurry is over too.
-      if (!this.#levelStands && nowUs < this.#fullDeadlineUs) {
+      if (!this.#tools.levelStands() && nowUs < this.#fullDeadlineUs) {
         this.#deadlineUs = this.#fullDeadlineUs;
         return;
       }
@@ -282,10 +373,10 @@ export class Climb {
     }
   }
 
-  #finish(outcome: ActionOutcome): void {
+  #finish(outcome: ClimbOutcome): void {
     this.#outcome = outcome;
     this.#endUs = monotonicUs();
-    this.#waitingFor = "sample";
+    this.#waitingFor = "over";
     if (outcome === "ended")
       this.#push("wait for its end", this.#firstSignalUs, this.#endUs - this.#firstSignalUs, "gone");
     if (outcome === "stuck") this.#note("state", this.#endUs, this.#kernelState());
@@ -293,7 +384,7 @@ export class Climb {
 
   /** What the kernel says of a process that does not die: its state, and where in the kernel it sleeps. */
   #kernelState(): string {
-    const pid = this.decision.victim?.pid ?? 0;
+    const pid = this.ascent.culprit.pid;
     const read = (file: string): string => {
       try {
         return fs.readFileSync(`${this.#tools.roots.proc}/${pid}/${file}`, "utf8").trim();
@@ -313,6 +404,10 @@ export class Climb {
     const round = (us: number): number => Math.round(us) / 1000;
     this.#steps.push({ what, afterMs: round(atUs - this.#beganUs), tookMs: round(tookUs), result });
   }
+}
+
+function isCommon(rung: Rung | SpecialRung): rung is Rung {
+  return ["log", "command", "sigterm", "sigkill"].includes(rung.action);
 }
 
 function orNull(us: number): number | null {

@@ -1,8 +1,8 @@
 import fs from "node:fs";
 import path from "node:path";
+import type { Culprit } from "../../core/cpu/action.ts";
 import { Stat } from "../../core/parse/process-stat.ts";
 import { PROCESS_ROWS_PER_SEGMENT } from "../../core/samples.ts";
-import type { Candidate } from "../../core/victim/candidate.ts";
 import { NumberedDirectory } from "../../native/directory.ts";
 import { memoryCgroupOf } from "../common/cgroup-of.ts";
 import { cgroupAncestry, findMemoryHierarchy, type MemoryHierarchy } from "../common/cgroup-path.ts";
@@ -48,7 +48,7 @@ function processGroup(procRoot: string, group: number): Group {
 }
 
 /** A tree: its root and what descends from it. Children of members that died meanwhile are known by having been seen. */
-function tree(procRoot: string, candidate: Candidate): Group {
+function tree(procRoot: string, candidate: Culprit): Group {
   const seen = new Set(candidate.members.map((member) => member.pid));
   const chosen = new Map(candidate.members.map((member) => [member.pid, member.startTicks]));
   return {
@@ -72,7 +72,7 @@ function tree(procRoot: string, candidate: Candidate): Group {
 }
 
 /** A cgroup, found through one of its members; on v2 it can be ended at one stroke (cgroup.kill, since Linux 5.14). */
-function cgroup(roots: HostRoots, candidate: Candidate): Group {
+function cgroup(roots: HostRoots, candidate: Culprit): Group {
   const hierarchy = findMemoryHierarchy(roots.cgroup);
   const directory = hierarchy === null ? null : directoryOf(roots, candidate, hierarchy);
   return {
@@ -90,7 +90,7 @@ function cgroup(roots: HostRoots, candidate: Candidate): Group {
 }
 
 /** A chosen cgroup is its inode: another may have its name by now. It may be an ancestor of where the members are. */
-function directoryOf(roots: HostRoots, candidate: Candidate, hierarchy: MemoryHierarchy): string | null {
+function directoryOf(roots: HostRoots, candidate: Culprit, hierarchy: MemoryHierarchy): string | null {
   for (const { pid } of candidate.members) {
     try {
       const name = memoryCgroupOf(fs.readFileSync(`${roots.proc}/${pid}/cgroup`, "utf8"), hierarchy.version);
@@ -115,7 +115,7 @@ function cgroupMembers(procRoot: string, directory: string): Member[] {
 }
 
 /** The group that a candidate stands for. */
-export function groupOf(roots: HostRoots, candidate: Candidate): Group {
+export function groupOf(roots: HostRoots, candidate: Culprit): Group {
   switch (candidate.kind) {
     case "process-group":
       return processGroup(roots.proc, candidate.id);

@@ -1,4 +1,5 @@
-import type { Candidate } from "../../core/victim/candidate.ts";
+import type { Culprit } from "../../core/cpu/action.ts";
+import type { ProcessRef } from "../../core/resources/report.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { releaseMemory, Signal, signalPidfd } from "../../native/pidfd.ts";
 import { PollEvent, PollSet } from "../../native/poll.ts";
@@ -21,13 +22,13 @@ export interface SignalResult {
 /** The processes of an action, each held by a pidfd: signalled, relieved of their memory, watched until they are gone. */
 export class Targets {
   readonly #roots: HostRoots;
-  readonly #candidate: Candidate;
+  readonly #candidate: Culprit;
   readonly #group: Group;
   readonly #ownPid: number;
   readonly #pidfds = new Map<string, number>();
   readonly #gone = new Set<string>();
 
-  constructor(roots: HostRoots, candidate: Candidate, ownPid: number) {
+  constructor(roots: HostRoots, candidate: Culprit, ownPid: number) {
     this.#roots = roots;
     this.#candidate = candidate;
     this.#group = groupOf(roots, candidate);
@@ -68,6 +69,14 @@ export class Targets {
     if (poll.wait(timeoutMs) === 0) return false;
     for (const [i, [member]] of waiting.entries()) if (poll.happened(i) !== 0) this.#gone.add(member);
     return this.#allGone();
+  }
+
+  /** Those that are held: they were signalled. */
+  get held(): readonly ProcessRef[] {
+    return [...this.#pidfds.keys()].map((member) => {
+      const [pid, startTicks] = member.split(":").map(Number) as [number, number];
+      return { pid, startTicks };
+    });
   }
 
   close(): void {

@@ -6,9 +6,9 @@ import { clearEvent } from "../../native/event.ts";
 import { PollEvent, PollSet } from "../../native/poll.ts";
 import { monotonicUs } from "../common/clock.ts";
 import { WorkerContext } from "../common/worker.ts";
-import { Climb } from "./climb.ts";
 import { Commands } from "./commands.ts";
 import { HelperTalk } from "./helper-talk.ts";
+import { MemoryClimb } from "./memory-climb.ts";
 import { Notice } from "./notice.ts";
 
 const WAKE = 0;
@@ -25,8 +25,8 @@ class ActionLane {
   readonly #commands: Commands;
   readonly #helper: HelperTalk;
   readonly #orders: OrderBoard;
-  #climb: Climb | null = null;
-  #ended: Climb | null = null;
+  #climb: MemoryClimb | null = null;
+  #ended: MemoryClimb | null = null;
   readonly #notices: Notice[] = [];
 
   constructor(context: WorkerContext) {
@@ -42,7 +42,7 @@ class ActionLane {
   run(): void {
     this.#context.ready();
     for (;;) {
-      if (this.#climb?.waits !== true) this.#poll.wait(this.#busy ? BUSY_MS : this.#context.rest());
+      if (this.#climb?.climb.waits !== true) this.#poll.wait(this.#busy ? BUSY_MS : this.#context.rest());
       else this.#poll.wait(0);
       if (!this.#context.alive()) return;
       if (this.#poll.happened(WAKE) !== 0) clearEvent(this.#context.start.descriptors.actionEvent);
@@ -61,7 +61,7 @@ class ActionLane {
     for (let message = this.#context.receive(); message !== null; message = this.#context.receive()) {
       if (message.type === "stop") {
         this.#reportEnded();
-        this.#climb?.noteStrike();
+        this.#climb?.climb.noteStrike();
         if (this.#climb !== null) this.#report(this.#climb.report());
         return false;
       }
@@ -82,7 +82,7 @@ class ActionLane {
       throw new Error(`two actions in flight: ${this.#climb.decision.id} and ${decision.id}`);
     this.#reportEnded();
     const { roots } = this.#context.start;
-    this.#climb = new Climb(decision, {
+    this.#climb = new MemoryClimb(decision, {
       board: this.#context.board,
       orders: this.#orders,
       roots,
@@ -93,14 +93,14 @@ class ActionLane {
   #turn(): void {
     const climb = this.#climb;
     if (climb !== null) {
-      climb.turn(BUSY_MS);
-      if (climb.outcome !== null) this.#end(climb);
+      climb.climb.turn(BUSY_MS);
+      if (climb.climb.outcome !== null) this.#end(climb);
     }
     // The samples after its end show what came back.
     if (this.#ended !== null) {
       const sampleUs = this.#context.board.gauge(Gauge.timeUs);
-      const late = monotonicUs() - this.#ended.endUs > SAMPLE_WAIT_US;
-      if (sampleUs > this.#ended.endUs || late) this.#reportEnded();
+      const late = monotonicUs() - this.#ended.climb.endUs > SAMPLE_WAIT_US;
+      if (sampleUs > this.#ended.climb.endUs || late) this.#reportEnded();
     }
     for (const notice of this.#notices.filter((each) => each.turn())) {
       this.#notices.splice(this.#notices.indexOf(notice), 1);
@@ -108,11 +108,11 @@ class ActionLane {
     }
   }
 
-  #end(climb: Climb): void {
+  #end(climb: MemoryClimb): void {
     const { id, victim } = climb.decision;
-    const outcome = climb.outcome ?? "unknown";
-    this.#context.send("analysis", { type: "end", end: { id, outcome, victim, atUs: climb.endUs } });
-    climb.close();
+    const { outcome } = climb;
+    this.#context.send("analysis", { type: "end", end: { id, outcome, victim, atUs: climb.climb.endUs } });
+    climb.climb.close();
     this.#climb = null;
     this.#ended = climb;
   }
