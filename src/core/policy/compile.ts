@@ -1,5 +1,4 @@
 /** From what the files say to the policy every thread works from. */
-import { invariant } from "../fault.ts";
 import {
   type CgroupsDocument,
   type HeadroomDocument,
@@ -13,7 +12,8 @@ import {
   type ThrashingDocument,
   type VictimDocument,
 } from "./document.ts";
-import { RESOURCES_OFF } from "./resources-off.ts";
+import { compileResources } from "./compile-resources.ts";
+import { merged, needed, recoverDefault } from "./layers.ts";
 import type {
   Amount,
   CgroupCalibration,
@@ -55,7 +55,7 @@ export function compilePolicy(
     cgroups: cgroupsOf(layers, rescue, calibration),
     rescue,
     record: recordOf(layers),
-    ...RESOURCES_OFF,
+    ...compileResources(layers),
   };
 }
 
@@ -97,12 +97,6 @@ function headroomOf(tables: readonly (HeadroomDocument | false | undefined)[]): 
     forMs: needed(said.for, "for"),
     ladder: needed(said.ladder, "ladder"),
   };
-}
-
-/** 1.5 times what begins the level; halfway to the whole where that would pass it, so that it can be reached. */
-function recoverDefault(available: Amount): Amount {
-  if ("bytes" in available) return { bytes: Math.round(available.bytes * 1.5) };
-  return { share: Math.min(available.share * 1.5, (1 + available.share) / 2) };
 }
 
 function thrashingOf(tables: readonly (ThrashingDocument | false | undefined)[]): ThrashingLevel {
@@ -170,23 +164,6 @@ function recordOf(layers: readonly PolicyLayer[]): RecordPolicy {
     auditLimitBytes: needed(said.audit_limit, "record.audit_limit"),
     kmsg: needed(said.kmsg, "record.kmsg"),
   };
-}
-
-function needed<T>(value: T, key: string): NonNullable<T> {
-  invariant(value !== undefined && value !== null, `the lowest layer of a policy says ${key}`);
-  return value;
-}
-
-/** The tables laid over each other; a table over `false` lies on the tables underneath it. */
-function merged<T extends object>(tables: readonly (T | false | undefined)[]): T {
-  const all: Partial<T> = {};
-  for (const table of tables) {
-    if (table === undefined || table === false) continue;
-    for (const key of Object.keys(table) as (keyof T)[]) {
-      if (table[key] !== undefined) all[key] = table[key];
-    }
-  }
-  return all as T;
 }
 
 function rulesOf(layers: readonly PolicyLayer[], list: RuleList): ProcessRule[] {

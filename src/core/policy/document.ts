@@ -2,9 +2,10 @@
  * What one policy file says: the shape of the TOML, values read into numbers, everything optional.
  * Keys are the file's own. Sizes in bytes, shares 0 to 1, durations in milliseconds.
  */
+import type { ResourceDocuments } from "./document-resources.ts";
 import type { Amount, Rung, VictimUnit } from "./policy.ts";
 
-type Given<T> = { readonly [K in keyof T]?: T[K] | undefined };
+export type Given<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 export type HeadroomDocument = Given<{
   available: Amount;
@@ -94,7 +95,8 @@ export type PolicyDocument = Given<{
   cgroups: CgroupsDocument;
   rescue: RescueDocument;
   record: RecordDocument;
-}>;
+}> &
+  ResourceDocuments;
 
 export const RULE_LISTS = ["prefer", "avoid", "never"] as const;
 export type RuleList = (typeof RULE_LISTS)[number];
@@ -110,4 +112,18 @@ export interface PolicyLayer {
 }
 
 /** Deadlines of rungs that do not say theirs, in milliseconds. */
-export const DEADLINE_DEFAULT_MS = { command: 5_000, sigterm: 2_000, sigkill: 10_000 } as const;
+export const DEADLINE_DEFAULT_MS = {
+  command: 5_000,
+  sigterm: 2_000,
+  sigkill: 10_000,
+  renice: 10_000,
+  quarantine: 10_000,
+  freeze: 30_000,
+  reclaim: 10_000,
+  throttle: 10_000,
+} as const;
+
+/** What rungs do that do not say how much. */
+export const NICE_DEFAULT = 10;
+export const QUARANTINE_CORES_DEFAULT = 0.5;
+export const THROTTLE_SHARE_DEFAULT = 0.5;

@@ -16,11 +16,11 @@ import type { UidOf } from "./passwd.ts";
 const VICTIM_UNITS: readonly VictimUnit[] = ["auto", "process", "group", "cgroup"];
 const UID_MAX = 2 ** 32 - 2;
 
-function ok<T>(value: T): Parsed<T> {
+export function ok<T>(value: T): Parsed<T> {
   return { ok: true, value };
 }
 
-function wrong(expected: string, value: unknown): Parsed<never> {
+export function wrong(expected: string, value: unknown): Parsed<never> {
   return { ok: false, expected, found: describeValue(value) };
 }
 
@@ -135,6 +135,14 @@ export function userKnownTo(uidOf: UidOf): (value: unknown) => Parsed<number> {
     // Users of LDAP and the like stand in no file; asking for them could block on the network.
     return uid === null ? wrong("a user of /etc/passwd, or a uid (`id -u NAME` tells it)", value) : ok(uid);
   };
+}
+
+/** A reader of numbers above 0 and up to `max`, fractions too. */
+export function numberUpTo(max: number): (value: unknown) => Parsed<number> {
+  return (value) =>
+    typeof value === "number" && value > 0 && value <= max
+      ? ok(value)
+      : wrong(`a number above 0 and up to ${max}`, value);
 }
 
 /** A reader of whole numbers within bounds. */
