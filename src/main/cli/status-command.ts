@@ -2,10 +2,12 @@ import net from "node:net";
 import { Command } from "commander";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { formatDuration } from "../../core/units.ts";
+import type { ResourceStatus } from "../../core/resources/report.ts";
 import type { CgroupFigures } from "../../core/rescue/figures.ts";
 import { placesFor } from "../coordinator/places.ts";
 import type { GuardStatus } from "../coordinator/status.ts";
 import { cgroupTable } from "./cgroup-table.ts";
+import { memoryRow, type ResourceRow, resourceTable } from "./resource-table.ts";
 import { liveLine, summary } from "./terminal.ts";
 
 const ANSWER_LIMIT_MS = 3000;
@@ -16,6 +18,7 @@ Examples:
   plimsoll status --scope /build          the guard of one cgroup
   plimsoll status --cgroups               what its cgroups use, and what was lent
   plimsoll status --json | jq .memory.availableBytes
+  plimsoll status --json | jq -c '.resources[] | [.resource, .subject, .level]'
 
 Exit codes: 0 done, 1 no guard runs there, 5 it is another user's.`;
 
@@ -37,8 +40,36 @@ export function statusCommand(): Command {
         return;
       }
       const status = await ask<GuardStatus>("status", places.socketPath, options.scope);
-      process.stdout.write(options.json === true ? `${JSON.stringify(status, null, 2)}\n` : toText(status));
+      const resources = await resourcesOf(status, places.socketPath, options.scope);
+      process.stdout.write(
+        options.json === true
+          ? `${JSON.stringify({ ...status, resources }, null, 2)}\n`
+          : toText(status, resources),
+      );
     });
+}
+
+/**
+ * Memory, and what the guard's analysis says of the others. One that is too busy to answer keeps nobody from the rest:
+ * then null, and a word on stderr.
+ */
+async function resourcesOf(
+  status: GuardStatus,
+  socketPath: string,
+  scope: string,
+): Promise<readonly ResourceRow[] | null> {
+  try {
+    const answer = await ask<ResourceAnswer>("resources", socketPath, scope);
+    return [memoryRow(status), ...answer.resources];
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    process.stderr.write(`plimsoll: of other resources than memory nothing is known now: ${error.message}\n`);
+    return null;
+  }
+}
+
+interface ResourceAnswer {
+  readonly resources: readonly ResourceStatus[];
 }
 
 interface CgroupAnswer {
@@ -92,7 +123,7 @@ function asFault(error: NodeJS.ErrnoException, socketPath: string, scope: string
   return new Fault(ExitCode.fault, `${socketPath}: ${error.message}`);
 }
 
-function toText(status: GuardStatus): string {
+function toText(status: GuardStatus, resources: readonly ResourceRow[] | null): string {
   const dryRun = status.dryRun ? ", dry run" : "";
   const head = `plimsoll ${status.version}, pid ${status.pid}, policy ${status.policy}${dryRun}`;
   const threads = status.workers.map(({ name, life, silentMs, ready, resting }) => {
@@ -102,6 +133,7 @@ function toText(status: GuardStatus): string {
   return [
     head,
     liveLine(status, Number.POSITIVE_INFINITY),
+    resourceTable(resources ?? [memoryRow(status)], Date.now()).trimEnd(),
     ...threads,
     summary(status, "still guarding"),
   ].join("\n");

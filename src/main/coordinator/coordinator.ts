@@ -1,11 +1,10 @@
 import fs from "node:fs";
 import path from "node:path";
 import { ExitCode, Fault } from "../../core/fault.ts";
-import type { ActionOutcome } from "../../core/memory/state.ts";
 import type { ActionReport, GuardEvent, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
-import type { ResourceStatus } from "../../core/resources/report.ts";
+import type { ResourceOutcome, ResourceStatus } from "../../core/resources/report.ts";
 import type { CgroupFigures } from "../../core/rescue/figures.ts";
 import { Board, Gauge, GUARD_WORKERS, isLane, type WorkerName } from "../../core/shared/board.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
@@ -92,6 +91,7 @@ export class Guard {
   readonly #resources = new Questions<readonly ResourceStatus[]>();
   readonly #unfinished = new Unfinished();
   #lastAction: ActionReport | null = null;
+  #lastActionMs: number | null = null;
 
   constructor(options: GuardOptions) {
     this.#options = options;
@@ -139,6 +139,8 @@ export class Guard {
     this.#server = await StatusServer.open(this.#options.places.socketPath, {
       status: () => this.status(),
       cgroups: () => this.#cgroups.ask((id) => this.#crew.post("analysis", { type: "ask-cgroups", id })),
+      resources: () =>
+        this.#resources.ask((id) => this.#crew.post("analysis", { type: "ask-resources", id })),
       fault: this.#options.allowFaults ? (worker, kind) => this.#injectFault(worker, kind) : null,
     }).catch((error: Error) => {
       this.#limited("status cannot be asked for", error.message);
@@ -211,6 +213,7 @@ export class Guard {
       startedMs: this.#startedMs,
       auditPath: this.#auditPath,
       lastAction: this.#lastAction,
+      lastActionMs: this.#lastActionMs,
       workers: this.#crew.names,
       nowMs: monotonicUs() / 1000,
     });
@@ -403,12 +406,18 @@ export class Guard {
   #relayed(to: WorkerName, message: Message): void {
     this.#unfinished.note(to, message);
     if (message.type === "cgroups" && to === "analysis") this.#noteCgroups(message);
-    if (message.type === "level") this.counts.levels++;
+    if (message.type === "level" || message.type === "resource-level") this.counts.levels++;
     if (message.type === "decision") this.counts.decisions++;
+    // The analysis hears of it too.
+    if (message.type === "resource-report" && to === "recorder") this.#countOutcome(message.report.outcome);
     if (message.type !== "outcome") return;
-    const outcome: ActionOutcome = message.report.outcome;
-    this.counts.outcomes[outcome] = (this.counts.outcomes[outcome] ?? 0) + 1;
+    this.#countOutcome(message.report.outcome);
     this.#lastAction = message.report;
+    this.#lastActionMs = Date.now();
+  }
+
+  #countOutcome(outcome: ResourceOutcome): void {
+    this.counts.outcomes[outcome] = (this.counts.outcomes[outcome] ?? 0) + 1;
   }
 
   #noteCgroups({ appeared, gone }: Extract<Message, { type: "cgroups" }>): void {

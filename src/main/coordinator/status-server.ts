@@ -2,12 +2,15 @@ import fs from "node:fs";
 import net from "node:net";
 import { FaultKind, WORKER_NAMES, type WorkerName } from "../../core/shared/board.ts";
 import type { CgroupFigures } from "../../core/rescue/figures.ts";
+import type { ResourceStatus } from "../../core/resources/report.ts";
 import type { GuardStatus } from "./status.ts";
 
 export interface StatusHandlers {
   readonly status: () => GuardStatus;
   /** What is known of the followed cgroups; rejects when the analysis does not answer. */
   readonly cgroups: () => Promise<readonly CgroupFigures[]>;
+  /** How the resources besides memory stand; rejects when the analysis does not answer. */
+  readonly resources: () => Promise<readonly ResourceStatus[]>;
   /** Null: faults cannot be asked for. */
   readonly fault: ((worker: WorkerName, kind: 1 | 2) => void) | null;
 }
@@ -88,11 +91,12 @@ async function answer(request: string, handlers: StatusHandlers): Promise<unknow
   }
   if (asked?.ask === "status") return handlers.status();
   if (asked?.ask === "cgroups") return { cgroups: await handlers.cgroups() };
+  if (asked?.ask === "resources") return { resources: await handlers.resources() };
   if (asked?.ask === "fault" && handlers.fault !== null) {
     const worker = WORKER_NAMES.find((name) => name === asked.worker);
     if (worker === undefined) return { error: `expected a worker of ${WORKER_NAMES.join(", ")}` };
     handlers.fault(worker, asked.kind === "hang" ? FaultKind.hang : FaultKind.throw);
     return { done: true };
   }
-  return { error: 'expected {"ask":"status"} or {"ask":"cgroups"}' };
+  return { error: 'expected {"ask":"status"}, {"ask":"resources"} or {"ask":"cgroups"}' };
 }

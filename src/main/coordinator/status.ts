@@ -20,6 +20,8 @@ export interface StatusSource {
   readonly startedMs: number;
   readonly auditPath: string | null;
   readonly lastAction: ActionReport | null;
+  /** When it was over, in milliseconds since 1970. */
+  readonly lastActionMs: number | null;
   /** The threads that this guard has. */
   readonly workers: readonly WorkerName[];
   readonly nowMs: number;
@@ -57,6 +59,8 @@ export interface GuardStatus {
   readonly counts: Counts;
   readonly latencies: Readonly<Record<string, LatencySummary>>;
   readonly lastAction: ActionReport | null;
+  /** When it was over. ISO 8601. */
+  readonly lastActionAt: string | null;
   readonly workers: readonly {
     readonly name: string;
     /** How often it has been started. */
@@ -104,6 +108,7 @@ export function statusOf(source: StatusSource): GuardStatus {
     counts: source.counts,
     latencies: source.latencies.summary(),
     lastAction: source.lastAction,
+    lastActionAt: source.lastActionMs === null ? null : new Date(source.lastActionMs).toISOString(),
     workers: source.workers.map((name) => ({
       name,
       life: board.epoch(name),
