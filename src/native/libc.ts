@@ -43,6 +43,14 @@ const functions = define({
   close: declare(I32, I32),
   mallopt: declare(I32, I32, I32),
   malloc_trim: declare(I32, U64),
+  socket: declare(I32, I32, I32, I32),
+  bind: declare(I32, I32, U8Array, U32),
+  setsockopt: declare(I32, I32, I32, I32, U8Array, U32),
+  getsockopt: declare(I32, I32, I32, I32, U8Array, U8Array),
+  recvmmsg: declare(I32, I32, U8Array, U32, I32, I64),
+  recv: declare(I64, I32, U8Array, U64, I32),
+  send: declare(I64, I32, U8Array, U64, I32),
+  if_nametoindex: declare(U32, DataType.String),
 });
 /** Without errno, whose text would be looked up for every call: poll(2) is called more than all others together. */
 const plainCalls = define({
@@ -56,6 +64,8 @@ const plainCalls = define({
 const bufferCalls = define({ syscall: declare(I64, I64, I64, U8Array, I64) });
 /** mlock2(2) takes addresses, which are past 2^53 for some mappings: as BigInt. */
 const addressCalls = define({ mlock2: declare(I32, DataType.BigInt, U64, U32) });
+/** memcpy(3) answers where its target is: the only way to an address that a structure must hold. */
+const whereCalls = define({ memcpy: declare(DataType.BigInt, U8Array, U8Array, U64) });
 
 /** System calls without a wrapper in every glibc; the numbers are the same on all architectures since 5.x. */
 export const SyscallNumber = { pidfdSendSignal: 424, pidfdOpen: 434, processMrelease: 448 } as const;
@@ -99,4 +109,13 @@ export const libc = {
   mallopt: primed(functions.mallopt, 0, 0),
   mallocTrim: primed(functions.malloc_trim, 0),
   mlock2: primed(addressCalls.mlock2, 0n, 0, unknownFlags),
+  socket: primed(functions.socket, -1, 0, 0),
+  bind: primed(functions.bind, noDescriptor, none, 0),
+  setsockopt: primed(functions.setsockopt, noDescriptor, 0, 0, none, 0),
+  getsockopt: primed(functions.getsockopt, noDescriptor, 0, 0, none, none),
+  recvmmsg: primed(functions.recvmmsg, noDescriptor, none, 0, 0, 0),
+  recv: primed(functions.recv, noDescriptor, none, 0, 0),
+  send: primed(functions.send, noDescriptor, none, 0, 0),
+  ifNametoindex: primed(functions.if_nametoindex, ""),
+  memcpy: primed(whereCalls.memcpy, none, none, 0),
 };
