@@ -89,8 +89,9 @@ export interface DiskPolicy {
   readonly ladder: readonly DiskRung[];
 }
 
+/** Nobody is ended for I/O: who is throttled harms nobody any more. */
 export type IoRung =
-  | Rung
+  | Extract<Rung, { readonly action: "log" | "command" }>
   /** The heaviest cgroup is let do this share of what it does now. */
   | { readonly action: "throttle"; readonly share: number; readonly deadlineMs: number };
 

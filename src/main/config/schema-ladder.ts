@@ -36,8 +36,11 @@ const anything = z.unknown() as Schema<unknown>;
 /** More processors than any host has. */
 export const CORES_MAX = 10_000;
 
-const LOG: RungKind<Rung> = { shape: {}, make: () => ({ action: "log" }) };
-const COMMAND: RungKind<Rung> = {
+const LOG: RungKind<Extract<Rung, { readonly action: "log" }>> = {
+  shape: {},
+  make: () => ({ action: "log" }),
+};
+const COMMAND: RungKind<Extract<Rung, { readonly action: "command" }>> = {
   shape: { run: scalar(readCommand), deadline },
   needed: "run",
   make: (said) => ({
@@ -108,8 +111,6 @@ export const IO_RUNGS: RungKinds<IoRung> = {
       deadlineMs: said.deadline ?? DEADLINE_DEFAULT_MS.throttle,
     }),
   },
-  sigterm: signal("sigterm"),
-  sigkill: signal("sigkill"),
 };
 
 /** The keys that steps have, of all kinds. */
