@@ -156,5 +156,7 @@ function processOf(i: number): ProcessRow {
     preference: 0,
     never: pid === 1,
     grownBytes: i % 50 === 0 ? bytes / 2 : 0,
+    cpuTicks: 0,
+    childTicks: 0,
   };
 }

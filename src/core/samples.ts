@@ -81,6 +81,9 @@ export const Proc = {
   never: 16,
   /** 1: it bears its parent's name, so it was probably forked without exec and shares its memory. */
   forked: 17,
+  /** CPU time (utime + stime, proc_pid_stat(5)) since it started: its own, and that of children it has waited for. */
+  cpuTicks: 18,
+  childTicks: 19,
 } as const;
 export const PROCESS_COLUMNS: readonly Column[] = columnsOf(Proc, {
   ppid: "int32",

@@ -72,6 +72,8 @@ const STAT_SLOTS: readonly (readonly [slot: number, field: number])[] = [
   [Stat.threads, 20],
   [Stat.startTicks, 22],
   [Stat.residentPages, 24],
+  [Stat.childUserTicks, 16],
+  [Stat.childSystemTicks, 17],
 ];
 const WANTED = STAT_SLOTS.slice(2).map(([, field]) => field);
 

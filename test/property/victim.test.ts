@@ -63,6 +63,8 @@ const hostileRow: fc.Arbitrary<ProcessRow> = fc.record({
   preference: fc.oneof(fc.constantFrom(-1, 0, 1), hostileNumber),
   never: fc.integer({ min: 0, max: 12 }).map((n) => n === 0),
   grownBytes: hostileBytes,
+  cpuTicks: hostileBytes,
+  childTicks: hostileBytes,
 });
 
 const hostileHolders: fc.Arbitrary<MemoryHolders> = fc.record({
@@ -137,6 +139,8 @@ const soundQuestion: fc.Arbitrary<VictimQuestion> = fc
         preference: s.preference,
         never: false,
         grownBytes: Math.min(s.grown, s.bytes),
+        cpuTicks: 0,
+        childTicks: 0,
       });
     }
     const holders = {

@@ -263,6 +263,8 @@ export class SimulatedHost {
       preference: 0,
       never: false,
       grownBytes: 0,
+      cpuTicks: 0,
+      childTicks: 0,
       forked: false,
       ...fields,
     };

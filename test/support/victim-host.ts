@@ -32,6 +32,8 @@ export function row(pid: number, { ageSeconds = HOUR, ...fields }: RowOptions = 
     preference: 0,
     never: false,
     grownBytes: 0,
+    cpuTicks: 0,
+    childTicks: 0,
     ...fields,
   };
 }

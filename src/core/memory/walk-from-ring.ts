@@ -63,6 +63,8 @@ export class WalkReader {
     row.preference = value(Proc.preference);
     row.never = value(Proc.never) === 1;
     row.forked = value(Proc.forked) === 1;
+    row.cpuTicks = absent(value(Proc.cpuTicks)) ?? 0;
+    row.childTicks = absent(value(Proc.childTicks)) ?? 0;
     row.grownBytes = 0;
   }
 }
@@ -93,5 +95,7 @@ export function emptyRow(): MutableProcessRow {
     never: false,
     grownBytes: 0,
     forked: false,
+    cpuTicks: 0,
+    childTicks: 0,
   };
 }

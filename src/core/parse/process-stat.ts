@@ -16,8 +16,11 @@ export const Stat = {
   residentPages: 11,
   /** Where the name ends (exclusive) in the bytes; it begins after the first parenthesis. */
   nameEnd: 12,
+  /** Of children that have ended and were waited for, and theirs. */
+  childUserTicks: 13,
+  childSystemTicks: 14,
 } as const;
-export const STAT_FIELDS = 13;
+export const STAT_FIELDS = 15;
 
 /** PF_KTHREAD of include/linux/sched.h: a kernel thread. */
 export const KERNEL_THREAD_FLAG = 0x00200000;
@@ -34,6 +37,8 @@ const WANTED: readonly (readonly [field: number, slot: number])[] = [
   [9, Stat.majorFaults],
   [11, Stat.userTicks],
   [12, Stat.systemTicks],
+  [13, Stat.childUserTicks],
+  [14, Stat.childSystemTicks],
   [17, Stat.threads],
   [19, Stat.startTicks],
   [21, Stat.residentPages],

@@ -32,6 +32,9 @@ export interface ProcessRow {
   readonly never: boolean;
   /** Bytes it (or what it was forked from) grew lately: present minus decayed average. Not below 0. */
   readonly grownBytes: number;
+  /** CPU time in ticks since it started: its own, and that of children that ended and were waited for. */
+  readonly cpuTicks: number;
+  readonly childTicks: number;
 }
 
 /** Where the memory of the host or scope is, in bytes; null: not known there. */

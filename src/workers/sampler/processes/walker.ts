@@ -208,6 +208,9 @@ export class ProcessWalker {
     frame[Proc.cgroupAsOne] = entry.cgroupAsOne;
     frame[Proc.preference] = entry.preference;
     frame[Proc.never] = entry.never ? 1 : 0;
+    frame[Proc.cpuTicks] = (stats[at + Stat.userTicks] as number) + (stats[at + Stat.systemTicks] as number);
+    frame[Proc.childTicks] =
+      (stats[at + Stat.childUserTicks] as number) + (stats[at + Stat.childSystemTicks] as number);
     frame[Proc.forked] = parent !== undefined && parent.name === entry.name ? 1 : 0;
   }
 
