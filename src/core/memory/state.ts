@@ -59,6 +59,8 @@ export class MemoryState {
   quietUntilUs = Number.NEGATIVE_INFINITY;
   /** Identities that would not die, or that the kernel protects from us. */
   readonly stuck = new Set<string>();
+  /** Somebody else's turn comes first: nobody is ended, {@link StepInput.heldFrom}. */
+  heldFrom: HeldFrom = null;
   sequence = 0;
   standing: StandingOrder | null = null;
   /** The last few that were given out: one may have been carried out while its successor was being written. */
@@ -74,11 +76,16 @@ export class MemoryState {
   }
 }
 
+/** From which level on the end of a process waits, because virtual machines are hibernated first; null: it does not. */
+export type HeldFrom = "warning" | "critical" | null;
+
 export interface StepInput {
   /** A new sample of memory (columns {@link ../samples.Mem}). */
   readonly frame: Float64Array | null;
   readonly walk: Walk | null;
   readonly end: ActionEnd | null;
+  /** Not given: nothing waits. It is not heeded when memory lasts only for seconds. */
+  readonly heldFrom?: HeldFrom;
 }
 
 export interface StepOutput {

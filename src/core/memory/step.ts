@@ -7,13 +7,15 @@ import { type Decision, firstSignal, GRACE_US, isEnding, type Verdict, type Walk
 import { isUrgent, swapLine, URGENT_SHARE } from "./levels.ts";
 import { memoryLines } from "./lines.ts";
 import { holdersOf, numbersOf, orNull } from "./numbers.ts";
-import type { ActionEnd, MemoryState, StepInput, StepOutput } from "./state.ts";
+import type { ActionEnd, HeldFrom, MemoryState, StepInput, StepOutput } from "./state.ts";
 
 /** A ranking older than this is not acted on while a newer one can be had. */
 const RANKING_FRESH_US = 500_000;
 const WALK_PATIENCE_US = 500_000;
 /** The same standstill goes on record again after this. */
 const REPEAT_US = 10_000_000;
+/** Memory that lasts for less than this does not wait for virtual machines to be hibernated. */
+const HOLD_TIME_US = 2_000_000;
 /** Never more walks than this, however near exhaustion is. */
 const WALK_INTERVAL_MIN_MS = 20;
 /** How many of the best candidates go on record. */
@@ -39,10 +41,26 @@ export function step(state: MemoryState, input: StepInput, policy: Policy): Step
   if (input.frame !== null) takeSample(state, input.frame, policy, output);
   if (state.frame === null) return output;
   planWalks(state, policy, output);
+  const holdChanged = takeHold(state, state.frame, input.heldFrom ?? null);
   decide(state, policy, output);
   const ended = input.end !== null;
-  if (input.walk !== null || ended || output.changes.length > 0) planStanding(state, policy, ended, output);
+  if (input.walk !== null || ended || holdChanged || output.changes.length > 0)
+    planStanding(state, policy, ended, output);
   return output;
+}
+
+/** @returns whether it is otherwise than it was */
+function takeHold(state: MemoryState, frame: Float64Array, wanted: HeldFrom): boolean {
+  const lasts = state.fill.timeToUseUs(frame[Mem.availableBytes] as number) >= HOLD_TIME_US;
+  const heldFrom = lasts ? wanted : null;
+  const changed = heldFrom !== state.heldFrom;
+  state.heldFrom = heldFrom;
+  return changed;
+}
+
+/** Whether nobody is ended at this level, because virtual machines come first. */
+function isHeld({ heldFrom }: MemoryState, level: LevelName): boolean {
+  return heldFrom === "warning" || (heldFrom === "critical" && level === "critical");
 }
 
 function takeEnd(state: MemoryState, end: ActionEnd): void {
@@ -198,6 +216,7 @@ function decide(state: MemoryState, policy: Policy, output: StepOutput): void {
   // One action in flight; and after it, nothing before a sample has seen what it brought back.
   if (level === null || state.inFlight !== null || nowUs <= state.lastEndUs || nowUs < state.quietUntilUs)
     return;
+  if (isHeld(state, level)) return;
   if (!walkServes(state, nowUs)) {
     output.walkNow = true;
     return;
@@ -287,12 +306,13 @@ function planStanding(state: MemoryState, policy: Policy, ended: boolean, output
   const signal = firstSignal(ladderInTime(state, policy, "critical", lineBytes));
   const swapLineBytes = swapLine(critical, frame);
   const swapLow = swapLineBytes === null || (frame[Mem.swapFreeBytes] as number) < swapLineBytes;
+  const withoutAsking = critical.forMs === 0 && swapLow && !policy.dryRun && !isHeld(state, "critical");
   state.standing = {
     ...state.nextId(),
     candidate: victim,
     ranking: state.ranking as Ranking,
     signal,
-    immediate: signal !== 0 && critical.forMs === 0 && swapLow && !policy.dryRun && victim.kind === "process",
+    immediate: signal !== 0 && withoutAsking && victim.kind === "process",
     lineBytes,
     shortfallBytes: state.rankedShortfallBytes,
   };

@@ -11,6 +11,7 @@ import { Gauge } from "../../core/shared/board.ts";
 import { type Order, OrderBoard, StrikeState } from "../../core/shared/order.ts";
 import type { Candidate } from "../../core/victim/candidate.ts";
 import { raiseEvent } from "../../native/event.ts";
+import { monotonicUs } from "../common/clock.ts";
 import { NO_ACTION, WorkerContext } from "../common/worker.ts";
 import { CgroupAnalysis } from "./cgroups.ts";
 import { Resources } from "./resources.ts";
@@ -134,7 +135,9 @@ class Analysis {
   }
 
   #step(input: StepInput): void {
-    const output = step(this.#state, input, this.#policy);
+    const { vm } = this.#resources;
+    const output = step(this.#state, { ...input, heldFrom: vm.holdsFrom(monotonicUs()) }, this.#policy);
+    if (input.frame !== null) vm.takeMemory(this.#state);
     const board = this.#context.board;
     const worst = this.#state.levels.worst;
     // A new life knows of no level before its first sample; the action lane may be acting on what the last one saw.
