@@ -70,6 +70,8 @@ export type Message =
   | {
       readonly type: "names";
       readonly resource: Resource;
+      /** CLOCK_MONOTONIC: rows from then on bear the numbers so; when it is left out, when the letter comes. */
+      readonly atUs?: number;
       readonly appeared: readonly NamedThing[];
       readonly gone: readonly number[];
     }

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { Usage } from "../../src/core/cgroups/columns.ts";
 import { newManifest } from "../../src/core/dataset/manifest.ts";
-import { TABLE_COLUMNS, TABLE_NAMES, type TableName } from "../../src/core/dataset/tables.ts";
+import { RECORDABLE, TABLE_COLUMNS, TABLE_NAMES, type TableName } from "../../src/core/dataset/tables.ts";
 import { createRing, type SharedRing } from "../../src/core/ring/views.ts";
 import { RingWriter } from "../../src/core/ring/writer.ts";
 import { batches, type Dataset } from "../../src/workers/common/dataset-reader.ts";
@@ -37,7 +37,7 @@ export function rowOf(table: TableName, i: number): Row {
   return TABLE_COLUMNS[table].map(({ type }, column) => {
     if (column === Usage.timeUs) return 1e9 + i * 1000;
     if ((i * 7 + column * 3) % 11 === 0) return Number.NaN;
-    if (type === "int32") return column === Usage.cgroup ? (i % 5) + 1 : -i;
+    if (type === "int32") return column === Usage.cgroup ? (i % 5) + 1 : 0 - i;
     if (type === "float64") return i / 8;
     return i % 3 === 0 ? 2 ** 40 + i * column : i;
   });
@@ -52,6 +52,7 @@ export function beginDataset(directory: string): string {
     kernel: "6.18.0",
     bootId: null,
     cgroupVersion: 1,
+    resources: RECORDABLE,
     clock: { name: "CLOCK_MONOTONIC", anchorMonotonicUs: 1e9, anchorWallMs: 1.7e12 },
     intervalMs: 1,
     statEvery: 1,

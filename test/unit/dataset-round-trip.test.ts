@@ -4,7 +4,7 @@ import path from "node:path";
 import { tableFromIPC } from "@uwdata/flechette";
 import pl from "nodejs-polars";
 import { expect, test } from "vitest";
-import { TABLE_COLUMNS, TABLE_NAMES, type TableName } from "../../src/core/dataset/tables.ts";
+import { forEachTable, TABLE_COLUMNS, TABLE_NAMES, type TableName } from "../../src/core/dataset/tables.ts";
 import type { CgroupIdentity } from "../../src/core/cgroups/columns.ts";
 import { cgroupNumber } from "../../src/core/cgroups/number.ts";
 import { rowsSaid, wallMsOf } from "../../src/core/dataset/manifest.ts";
@@ -49,7 +49,7 @@ test("values, nulls and counts come back, over several segments", (context) => {
   const { manifest } = dataset;
   expect(manifest.complete).toBe(true);
   expect(manifest.missedTicks).toBe(5);
-  expect(manifest.lostRows).toEqual({ usage: 0, detail: 0, host: 0 });
+  expect(manifest.lostRows).toEqual(forEachTable(() => 0));
   for (const table of TABLE_NAMES) {
     const segments = manifest.segments.filter((segment) => segment.table === table);
     expect(segments.reduce((sum, { rows }) => sum + rows, 0)).toBe(ROWS);
@@ -142,7 +142,7 @@ test("a new life of the writer goes on where the old one failed: no row twice, n
     for (let i = 0; i < appended; i++) expect(rows[i]).toEqual(rowOf(table, i));
   }
   expect(dataset.losses).toEqual([]);
-  expect(rowsSaid(dataset.manifest)).toEqual({ usage: appended, detail: appended, host: appended });
+  expect(rowsSaid(dataset.manifest)).toEqual(forEachTable(() => appended));
   // A later life of the sampler's numbers all anew: those of the earlier ones are gone.
   const gone = [...dataset.cgroups.values()].map(({ number, goneUs }) => [number, goneUs]);
   expect(gone).toEqual([1, 2, 3, 4, 5].map((life) => [cgroupNumber(life, 0), life < 5 ? life + 1 : null]));

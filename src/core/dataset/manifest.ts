@@ -1,5 +1,12 @@
 import { describeValue, type Parsed } from "../units.ts";
-import { TABLE_NAMES, type TableName } from "./tables.ts";
+import {
+  forEachTable,
+  RECORDABLE,
+  type Recordable,
+  RECORDED_BY_DEFAULT,
+  TABLE_NAMES,
+  type TableName,
+} from "./tables.ts";
 
 export const MANIFEST_FILE = "manifest.json";
 /** Counts up with every change that an older reader would misread. */
@@ -24,7 +31,10 @@ export interface Manifest {
   readonly kernel: string;
   /** /proc/sys/kernel/random/boot_id; null where it cannot be read. */
   readonly bootId: string | null;
-  readonly cgroupVersion: 1 | 2;
+  /** Null: the host has no memory controller, and cgroups were not recorded. */
+  readonly cgroupVersion: 1 | 2 | null;
+  /** What was asked for. Manifests before there was a choice do not say it: cgroups and memory. */
+  readonly resources: readonly Recordable[];
   /** All times in the tables are of this clock; the anchor is one moment on it and on the wall clock. */
   readonly clock: {
     readonly name: "CLOCK_MONOTONIC";
@@ -33,6 +43,8 @@ export interface Manifest {
     readonly anchorWallMs: number;
   };
   readonly intervalMs: number;
+  /** Of resources that are looked at less often than that. */
+  readonly intervalsMs: Readonly<Partial<Record<Recordable, number>>>;
   /** Every n-th tick has a row in the detail table. */
   readonly statEvery: number;
   readonly patterns: readonly string[];
@@ -50,22 +62,36 @@ export interface Manifest {
   readonly segments: readonly SegmentEntry[];
 }
 
+/** What may be missing, as it was not there from the beginning; and what it then is. */
+const ADDED = {
+  resources: RECORDED_BY_DEFAULT,
+  intervalsMs: {},
+} as const;
 /** What is known of a recording when it begins. */
 export type ManifestStart = Omit<
   Manifest,
-  "format" | "schemaVersion" | "endedAt" | "complete" | "missedTicks" | "lostRows" | "segments"
->;
+  | "format"
+  | "schemaVersion"
+  | "endedAt"
+  | "complete"
+  | "missedTicks"
+  | "lostRows"
+  | "segments"
+  | keyof typeof ADDED
+> &
+  Partial<Pick<Manifest, keyof typeof ADDED>>;
 
 /** The manifest of a recording that has just begun. */
 export function newManifest(start: ManifestStart): Manifest {
   return {
     format: FORMAT,
     schemaVersion: SCHEMA_VERSION,
+    ...ADDED,
     ...start,
     endedAt: null,
     complete: false,
     missedTicks: 0,
-    lostRows: { usage: 0, detail: 0, host: 0 },
+    lostRows: forEachTable(() => 0),
     segments: [],
   };
 }
@@ -91,21 +117,32 @@ const shaped =
     return Object.entries(shape).every(([key, check]) => check(fields[key]));
   };
 
+const isEach =
+  (check: Check): Check =>
+  (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((each) => check(each));
+
 const FIELDS: Readonly<Record<Exclude<keyof Manifest, "format" | "schemaVersion">, Check>> = {
   programVersion: isString,
   host: isString,
   kernel: isString,
   bootId: orNull(isString),
-  cgroupVersion: (value) => value === 1 || value === 2,
+  cgroupVersion: (value) => value === 1 || value === 2 || value === null,
+  resources: arrayOf((value) => RECORDABLE.includes(value as Recordable)),
   clock: shaped({ name: isString, anchorMonotonicUs: isNumber, anchorWallMs: isNumber }),
   intervalMs: isNumber,
+  intervalsMs: isEach(isNumber),
   statEvery: isCount,
   patterns: arrayOf(isString),
   startedAt: isString,
   endedAt: orNull(isString),
   complete: isBoolean,
   missedTicks: isCount,
-  lostRows: shaped(Object.fromEntries(TABLE_NAMES.map((name) => [name, isCount]))),
+  // Tables that were added later are not in older ones.
+  lostRows: isEach(isCount),
   segments: arrayOf(
     shaped({
       file: isString,
@@ -127,7 +164,7 @@ export function parseManifest(text: string): Parsed<Manifest> {
   }
   if (typeof value !== "object" || value === null)
     return { ok: false, expected, found: describeValue(value) };
-  const fields = value as Readonly<Record<string, unknown>>;
+  const fields = { ...ADDED, ...value } as Readonly<Record<string, unknown>>;
   if (fields["format"] !== FORMAT)
     return { ok: false, expected, found: `format ${describeValue(fields["format"])}` };
   if (fields["schemaVersion"] !== SCHEMA_VERSION)
@@ -135,7 +172,11 @@ export function parseManifest(text: string): Parsed<Manifest> {
   for (const [key, check] of Object.entries(FIELDS)) {
     if (!check(fields[key])) return { ok: false, expected, found: `${key} ${describeValue(fields[key])}` };
   }
-  return { ok: true, value: value as Manifest };
+  const manifest = fields as unknown as Manifest;
+  return {
+    ok: true,
+    value: { ...manifest, lostRows: forEachTable((table) => manifest.lostRows[table] ?? 0) },
+  };
 }
 
 export function formatManifest(manifest: Manifest): string {
@@ -149,7 +190,7 @@ export function wallMsOf({ clock }: Manifest, timeUs: number): number {
 
 /** How many rows a dataset's tables have, by its manifest; of one that is not complete, what is said so far. */
 export function rowsSaid({ segments }: Manifest): Readonly<Record<TableName, number>> {
-  const rows: Record<TableName, number> = { usage: 0, detail: 0, host: 0 };
+  const rows = forEachTable(() => 0);
   for (const table of TABLE_NAMES) {
     for (const segment of segments) if (segment.table === table) rows[table] += segment.rows;
   }

@@ -82,6 +82,8 @@ export const Gauge = {
   datasetCgroups: 27,
   /** 1: it ended in order. */
   datasetComplete: 28,
+  /** Of the host's sampler, as missedTicks is of memory's or the cgroups'. */
+  hostMissedTicks: 29,
 } as const;
 const GAUGES = 32;
 

@@ -23,7 +23,7 @@ export function recommendationsOf(
   const wanted = new Map<string, 1 | 2>();
   for (const { cgroups, manifest } of datasets) {
     for (const { path, onlyAncestor } of cgroups.values())
-      if (!onlyAncestor) wanted.set(path, manifest.cgroupVersion);
+      if (!onlyAncestor && manifest.cgroupVersion !== null) wanted.set(path, manifest.cgroupVersion);
   }
   return statistics.flatMap(({ path, full, maxBytes, medianBytes }) => {
     const version = wanted.get(path);

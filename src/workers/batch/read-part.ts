@@ -4,12 +4,15 @@ import type {
   UsageColumns,
   WordColumn,
 } from "../../core/calibration/columns.ts";
+import { DatasetNames } from "../../core/dataset/name-lines.ts";
+import { forEachTable } from "../../core/dataset/tables.ts";
 import { type Batch, batches, type Dataset, type Loss } from "../common/dataset-reader.ts";
 import type { Part, Progress } from "./task.ts";
 
 /** A part as the dataset's reader wants it: without the cgroups' names, which the numbers stand for here. */
 function datasetOf({ directory, manifest }: Part, losses: Loss[]): Dataset {
-  return { directory, manifest, cgroups: new Map(), files: { usage: [], detail: [], host: [] }, losses };
+  const files = forEachTable(() => []);
+  return { directory, manifest, cgroups: new Map(), names: new DatasetNames(), files, losses };
 }
 
 /** Batches of one file, as far as `rowsMax`; valid until the next one is asked for. */

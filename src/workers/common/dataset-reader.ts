@@ -2,7 +2,14 @@ import fs from "node:fs";
 import path from "node:path";
 import { CGROUPS_FILE, type DatasetCgroup, parseCgroupLines } from "../../core/dataset/cgroup-lines.ts";
 import { MANIFEST_FILE, type Manifest, parseManifest } from "../../core/dataset/manifest.ts";
-import { parseSegmentFile, type TableName } from "../../core/dataset/tables.ts";
+import { DatasetNames, NAMES_FILE, parseNameLines } from "../../core/dataset/name-lines.ts";
+import {
+  forEachTable,
+  namedColumn,
+  parseSegmentFile,
+  type TableName,
+  tablesOf,
+} from "../../core/dataset/tables.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { type Batch, segmentBatches } from "./segment-reader.ts";
 
@@ -21,6 +28,8 @@ export interface Dataset {
   readonly manifest: Manifest;
   /** By the number that stands in the tables' column `cgroup`. */
   readonly cgroups: ReadonlyMap<number, DatasetCgroup>;
+  /** What the numbers of mounts, devices, interfaces and machines mean. */
+  readonly names: DatasetNames;
   /** Names of each table's segment files, in order. */
   readonly files: Readonly<Record<TableName, readonly string[]>>;
   /** Grows while {@link batches} reads. */
@@ -33,7 +42,7 @@ export interface Dataset {
  */
 export function openDataset(directory: string): Dataset {
   const manifest = readManifest(directory);
-  const files: Record<TableName, string[]> = { usage: [], detail: [], host: [] };
+  const files = forEachTable((): string[] => []);
   const names = new Set([...manifest.segments.map(({ file }) => file), ...fs.readdirSync(directory)]);
   const segments = [...names].flatMap((name) => {
     const parsed = parseSegmentFile(name);
@@ -41,7 +50,8 @@ export function openDataset(directory: string): Dataset {
   });
   for (const { name, table } of segments.sort((a, b) => a.number - b.number)) files[table].push(name);
   const losses: Loss[] = [];
-  return { directory, manifest, cgroups: readCgroups(directory, losses), files, losses };
+  const cgroups = readCgroups(directory, losses);
+  return { directory, manifest, cgroups, names: readNames(directory, manifest, losses), files, losses };
 }
 
 /**
@@ -87,15 +97,27 @@ function readManifest(directory: string): Manifest {
   );
 }
 
+function readNames(directory: string, { resources }: Manifest, losses: Loss[]): DatasetNames {
+  // Older recordings have none, and no table that needs one.
+  if (!tablesOf(resources).some((table) => namedColumn(table) !== null)) return new DatasetNames();
+  const bytes = readWhole(directory, NAMES_FILE, losses);
+  const { names, bad } = parseNameLines(bytes);
+  for (const each of bad) losses.push({ file: NAMES_FILE, ...each });
+  return names;
+}
+
 function readCgroups(directory: string, losses: Loss[]): ReadonlyMap<number, DatasetCgroup> {
-  let bytes: Uint8Array;
-  try {
-    bytes = fs.readFileSync(path.join(directory, CGROUPS_FILE));
-  } catch (error) {
-    losses.push({ file: CGROUPS_FILE, offsetBytes: 0, what: (error as Error).message });
-    return new Map();
-  }
-  const { cgroups, bad } = parseCgroupLines(bytes);
+  const { cgroups, bad } = parseCgroupLines(readWhole(directory, CGROUPS_FILE, losses));
   for (const each of bad) losses.push({ file: CGROUPS_FILE, ...each });
   return cgroups;
+}
+
+/** Nothing of one that cannot be read, which is a loss. */
+function readWhole(directory: string, file: string, losses: Loss[]): Uint8Array {
+  try {
+    return fs.readFileSync(path.join(directory, file));
+  } catch (error) {
+    losses.push({ file, offsetBytes: 0, what: (error as Error).message });
+    return new Uint8Array(0);
+  }
 }

@@ -2,12 +2,14 @@ import fs from "node:fs";
 import path from "node:path";
 import { CGROUPS_FILE } from "../../core/dataset/cgroup-lines.ts";
 import type { Manifest, SegmentEntry } from "../../core/dataset/manifest.ts";
-import { parseSegmentFile, TABLE_NAMES, type TableName } from "../../core/dataset/tables.ts";
+import { NAMES_FILE } from "../../core/dataset/name-lines.ts";
+import { forEachTable, parseSegmentFile, tablesOf, type TableName } from "../../core/dataset/tables.ts";
 import type { Message } from "../../core/messages.ts";
 import type { SharedRing } from "../../core/ring/views.ts";
 import { readManifestFile, writeManifest } from "../common/manifest-file.ts";
 import { segmentBatches } from "../common/segment-reader.ts";
 import { CgroupLog } from "./cgroup-log.ts";
+import { NameLog } from "./name-log.ts";
 import { type TableBefore, TableWriter } from "./table-writer.ts";
 
 /** Files of this size are still read and moved with ease; the loss of one is bearable. */
@@ -26,11 +28,12 @@ export interface Written {
   readonly cgroups: number;
 }
 
-/** Writes a dataset, whose first manifest is there already. Goes on with it when an earlier life of the thread began it. */
+/** Writes a dataset, whose first manifest is there already, with the tables that it says are recorded. Goes on with it when an earlier life of the thread began it. */
 export class DatasetWriter {
   readonly #directory: string;
   readonly #tables: ReadonlyMap<TableName, TableWriter>;
   readonly #cgroups: CgroupLog;
+  readonly #names: NameLog;
   #manifest: Manifest;
   #renewedMs = Number.NEGATIVE_INFINITY;
 
@@ -43,8 +46,9 @@ export class DatasetWriter {
     this.#directory = directory;
     this.#manifest = readManifestFile(directory);
     this.#cgroups = new CgroupLog(path.join(directory, CGROUPS_FILE));
+    this.#names = new NameLog(path.join(directory, NAMES_FILE));
     this.#tables = new Map(
-      TABLE_NAMES.map((table) => {
+      tablesOf(this.#manifest.resources).map((table) => {
         const before = tableBefore(directory, table, this.#manifest);
         return [table, new TableWriter(directory, table, rings[table], limitBytes, before)];
       }),
@@ -56,13 +60,19 @@ export class DatasetWriter {
     this.#cgroups.take(letter, nowUs);
   }
 
+  /** As {@link takeCgroups}, of what else rows are about. */
+  takeNames(letter: Message & { readonly type: "names" }, nowUs: number): void {
+    this.#names.take(letter, nowUs);
+  }
+
   /**
    * Writes what is due.
    * @param missedTicks so far
    * @returns why something could not be written; it is tried again next time
    */
   flush(nowMs: number, missedTicks: number): string | null {
-    const refusals = [this.#cgroups.flush(), ...this.#each((table) => table.flush(nowMs, FLUSH_MS))];
+    const refusals = [this.#cgroups.flush(), this.#names.flush()];
+    refusals.push(...this.#each((table) => table.flush(nowMs, FLUSH_MS)));
     if (nowMs - this.#renewedMs >= RENEW_MS + RENEW_MS_PER_SEGMENT * this.#manifest.segments.length) {
       this.#renewedMs = nowMs;
       refusals.push(this.#renew({ missedTicks }, false));
@@ -72,8 +82,9 @@ export class DatasetWriter {
 
   /** Writes the rest, when no more rows come. @returns why the dataset is not complete */
   finish(nowMs: number, missedTicks: number, endedAt: string): string | null {
-    const refusals = [this.#cgroups.flush(), ...this.#each((table) => table.flush(nowMs, 0))];
-    refusals.push(...this.#each((table) => table.close()), this.#cgroups.close());
+    const refusals = [this.#cgroups.flush(), this.#names.flush()];
+    refusals.push(...this.#each((table) => table.flush(nowMs, 0)));
+    refusals.push(...this.#each((table) => table.close()), this.#cgroups.close(), this.#names.close());
     const refusal = refusals.find((each) => each !== null) ?? null;
     return refusal ?? this.#renew({ missedTicks, endedAt, complete: true }, true);
   }
@@ -102,9 +113,12 @@ export class DatasetWriter {
     return [...this.#tables.values()].map((table) => act(table));
   }
 
+  /** 0 of tables that are not recorded. */
   #ofEach(look: (table: TableWriter) => number): Readonly<Record<TableName, number>> {
-    const [usage, detail, host] = TABLE_NAMES.map((name) => look(this.#tables.get(name) as TableWriter));
-    return { usage: usage as number, detail: detail as number, host: host as number };
+    return forEachTable((name) => {
+      const table = this.#tables.get(name);
+      return table === undefined ? 0 : look(table);
+    });
   }
 }
 

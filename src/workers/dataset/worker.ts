@@ -8,7 +8,7 @@ import { DatasetWriter } from "./dataset-writer.ts";
 /** How often is looked for rows to write. */
 const LOOK_MS = 200;
 
-/** The thread that writes a recording: out of the rings of the cgroup sampler, into the files of a dataset. */
+/** The thread that writes a recording: out of the samplers' rings, into the files of a dataset. */
 class DatasetWorker {
   readonly #context: WorkerContext;
   readonly #writer: DatasetWriter;
@@ -17,13 +17,14 @@ class DatasetWorker {
   #lostBefore = 0;
 
   constructor(context: WorkerContext) {
-    const { datasetDirectory, usageRing, detailRing, memoryRing } = context.start;
+    const { datasetDirectory, usageRing, detailRing, memoryRing, resourceRings } = context.start;
     if (datasetDirectory === null) throw new Error("the dataset has a directory");
     this.#context = context;
     this.#writer = new DatasetWriter(datasetDirectory, {
       usage: usageRing,
       detail: detailRing,
       host: memoryRing,
+      ...resourceRings,
     });
   }
 
@@ -51,6 +52,9 @@ class DatasetWorker {
       case "cgroups":
         this.#writer.takeCgroups(message, Math.floor(monotonicUs()));
         return true;
+      case "names":
+        this.#writer.takeNames(message, Math.floor(monotonicUs()));
+        return true;
       case "policy":
         return true;
       case "stop":
@@ -61,7 +65,8 @@ class DatasetWorker {
   }
 
   get #missedTicks(): number {
-    return this.#context.board.gauge(Gauge.missedTicks);
+    const { board } = this.#context;
+    return board.gauge(Gauge.missedTicks) + board.gauge(Gauge.hostMissedTicks);
   }
 
   #finish(): void {
@@ -75,8 +80,8 @@ class DatasetWorker {
   #note(refusal: string | null): void {
     const { board } = this.#context;
     const { rows, lostRows, bytes, cgroups } = this.#writer.written;
-    const lost = lostRows.usage + lostRows.detail + lostRows.host;
-    board.setGauge(Gauge.datasetRows, rows.usage + rows.detail + rows.host);
+    const lost = sumOf(lostRows);
+    board.setGauge(Gauge.datasetRows, sumOf(rows));
     board.setGauge(Gauge.datasetBytes, bytes);
     board.setGauge(Gauge.datasetLostRows, lost);
     board.setGauge(Gauge.datasetCgroups, cgroups);
@@ -93,6 +98,10 @@ class DatasetWorker {
     }
     this.#refusal = refusal;
   }
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 new DatasetWorker(WorkerContext.current()).run();

@@ -1,5 +1,6 @@
 import type { Message } from "../../../core/messages.ts";
 import type { NamedThing, Resource } from "../../../core/resources/resource.ts";
+import { Gauge } from "../../../core/shared/board.ts";
 import { clearEvent } from "../../../native/event.ts";
 import { PollEvent, PollSet } from "../../../native/poll.ts";
 import { Timer } from "../../../native/timer.ts";
@@ -30,13 +31,15 @@ class HostSampler {
   readonly #timer: Timer;
   readonly #poll = new PollSet(2);
   #armedUs = Number.POSITIVE_INFINITY;
+  /** When the sample that is being taken began: its rows bear the numbers that it announces. */
+  #sampleUs = monotonicUs();
 
   constructor(context: WorkerContext) {
     const { descriptors } = context.start;
     this.#context = context;
     this.#timer = Timer.adopt(descriptors.hostTimer);
     const announcer = (resource: Resource) => (appeared: readonly NamedThing[], gone: readonly number[]) =>
-      this.#announce({ type: "names", resource, appeared, gone });
+      this.#announce({ type: "names", resource, atUs: this.#sampleUs, appeared, gone });
     const samplers: ResourceSampler[] = [
       new CpuSampler(context, announcer("cpu")),
       new SpaceSampler(context, announcer("disk")),
@@ -66,6 +69,7 @@ class HostSampler {
 
   #sampleDue(): void {
     const nowUs = monotonicUs();
+    this.#sampleUs = nowUs;
     let sampled = false;
     for (const timed of this.#timed) {
       const intervalUs = timed.sampler.intervalMs * US_PER_MS;
@@ -74,9 +78,16 @@ class HostSampler {
       sampled = true;
       // The next one on the grid: what was missed is not made up for.
       const wantedUs = timed.sampler.intervalMs * US_PER_MS;
-      timed.dueUs += wantedUs * Math.max(1, Math.ceil((nowUs - timed.dueUs + 1) / wantedUs));
+      const ticks = Math.max(1, Math.ceil((nowUs - timed.dueUs + 1) / wantedUs));
+      timed.dueUs += wantedUs * ticks;
+      if (ticks > 1) this.#countMissed(ticks - 1);
     }
     if (sampled) this.#context.board.ring();
+  }
+
+  #countMissed(ticks: number): void {
+    const { board } = this.#context;
+    board.setGauge(Gauge.hostMissedTicks, board.gauge(Gauge.hostMissedTicks) + ticks);
   }
 
   #arm(): void {
