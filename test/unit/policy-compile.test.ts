@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { compilePolicy } from "../../src/core/policy/compile.ts";
 import type { Policy } from "../../src/core/policy/policy.ts";
 import { amountBytes } from "../../src/core/policy/policy.ts";
 import { parsePolicy } from "../../src/main/config/parse-policy.ts";
 import { loadPolicy } from "../../src/main/config/load-policy.ts";
+import { profilePath } from "../../src/main/config/profiles.ts";
 
 const BASE = `
 scope = "host"
@@ -23,6 +25,7 @@ thrashing = { pages_per_second = 500, stall = "20%", available = "15%", for = "3
 [victim]
 unit = "auto"
 minimum = "1MiB"
+inherit = false
 never = [{ name = "sshd", descendants = false }]
 [cgroups]
 enabled = true
@@ -49,14 +52,17 @@ audit_limit = "64MiB"
 kmsg = true
 `;
 
+/** What the other tables say is for policy-resources.test.ts. */
+const LOWEST = readFileSync(profilePath("default"), "utf8");
+
 /** The policy of texts laid over each other, the first as built in. */
 function compiled(...texts: string[]): Policy {
-  const layers = [BASE, ...texts].map((text, index) => {
+  const layers = [LOWEST, BASE, ...texts].map((text, index) => {
     const parsed = parsePolicy(
       text,
-      `${index}.toml`,
+      `${index - 1}.toml`,
       (name) => (name === "alice" ? 1000 : null),
-      index === 0,
+      index <= 1,
     );
     if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
     return parsed.layer;
@@ -69,11 +75,18 @@ test("an empty file is the profile underneath", () => {
 });
 
 test("every key reaches the policy, in the units of its name", () => {
-  const policy = compiled(`
+  const {
+    cpu: _cpu,
+    disk: _disk,
+    io: _io,
+    net: _net,
+    vm: _vm,
+    ...policy
+  } = compiled(`
 scope = "/machine/build/"
 dry_run = true
 [memory]
-enabled = false
+enabled = true
 interval = "200ms"
 interval_min = "2ms"
 walk_below = "1GiB"
@@ -139,7 +152,7 @@ kmsg = false
     scope: "/machine/build",
     dryRun: true,
     memory: {
-      enabled: false,
+      enabled: true,
       intervalMs: 200,
       intervalMinMs: 2,
       walkBelow: { bytes: 2 ** 30 },
@@ -247,6 +260,11 @@ describe("levels", () => {
     });
     const again = compiled("memory.critical = false", "memory.critical = { for = '2s' }").memory.critical;
     expect(again).toMatchObject({ forMs: 2000, available: { share: 0.05 } });
+  });
+
+  test("are all off where memory is not guarded", () => {
+    const { memory } = compiled("memory = { enabled = false, critical = { for = '2s' } }");
+    expect(memory).toMatchObject({ enabled: false, warning: null, critical: null, thrashing: null });
   });
 
   test("swap_free may be switched off and on", () => {

@@ -179,18 +179,16 @@ describe("each kind of wrong value, with line, key, expected and found", () => {
   });
 });
 
+const TOP_KEYS = "scope, dry_run, memory, victim, cgroups, rescue, record, cpu, disk, io, net, vm";
 const RESCUE_KEYS =
   "cgroups, donors, pause, global_threshold, host_reserve, margin, add_min, add_max, reaction, donor_margin, lend_max, rescues_max, rescues_within, return_after";
 
 describe("unknown keys", () => {
   test.each([
-    [
-      "scop = 'host'",
-      "1: scop: expected one of scope, dry_run, memory, victim, cgroups, rescue, record, found an unknown key; did you mean scope?",
-    ],
+    ["scop = 'host'", `1: scop: expected one of ${TOP_KEYS}, found an unknown key; did you mean scope?`],
     [
       "interval = '1s'",
-      "1: interval: expected one of scope, dry_run, memory, victim, cgroups, rescue, record, found an unknown key; it belongs in [memory] or [cgroups]",
+      `1: interval: expected one of ${TOP_KEYS}, found an unknown key; it belongs in [memory], [cgroups], [cpu], [disk], [io], [net.rates] or [vm]`,
     ],
     [
       "[record]\nzzzzzz = 1",
@@ -206,7 +204,7 @@ describe("unknown keys", () => {
     ],
     [
       "[cgroups]\ncgroups = ['/a']",
-      "2: cgroups.cgroups: expected one of enabled, watch, interval, stat_every, scan, half_life, calibration, found an unknown key; it belongs in the top of the file or [rescue]",
+      "2: cgroups.cgroups: expected one of enabled, watch, interval, stat_every, scan, half_life, calibration, found an unknown key; it belongs in the top of the file, [rescue], [cpu.fair_use] or [io]",
     ],
     [
       "[memory.critical]\nswapfree = '1%'",
@@ -218,11 +216,11 @@ describe("unknown keys", () => {
     ],
     [
       "__proto__ = 1",
-      "1: __proto__: expected one of scope, dry_run, memory, victim, cgroups, rescue, record, found an unknown key; remove it; docs/policy.md lists all keys",
+      `1: __proto__: expected one of ${TOP_KEYS}, found an unknown key; remove it; docs/policy.md lists all keys`,
     ],
     [
       "memory.warning.ladder = [{action='log', deadline='1s'}]",
-      "1: memory.warning.ladder[0].deadline: expected one of action, found an unknown key; it belongs in a step of a ladder",
+      "1: memory.warning.ladder[0].deadline: expected one of action, found an unknown key; it belongs in a step of a ladder or [vm]",
     ],
   ])("%j", (text, expected) => {
     expect(mistakes(text)).toContain(`f.toml:${expected}`);

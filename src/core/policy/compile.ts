@@ -64,10 +64,13 @@ function memoryOf(layers: readonly PolicyLayer[]): MemoryPolicy {
   const said = merged<MemoryDocument>(tables);
   const need = <K extends keyof MemoryDocument>(key: K): NonNullable<MemoryDocument[K]> =>
     needed(said[key], `memory.${key}`);
+  const enabled = need("enabled");
+  // Without levels nothing can be decided.
   const headroom = (name: "warning" | "critical"): HeadroomLevel | null =>
-    need(name) === false ? null : headroomOf(tables.map((table) => table?.[name]));
+    !enabled || need(name) === false ? null : headroomOf(tables.map((table) => table?.[name]));
+  const thrashes = enabled && need("thrashing") !== false;
   return {
-    enabled: need("enabled"),
+    enabled,
     intervalMs: need("interval"),
     intervalMinMs: need("interval_min"),
     walkBelow: need("walk_below"),
@@ -77,7 +80,7 @@ function memoryOf(layers: readonly PolicyLayer[]): MemoryPolicy {
     urgentStallShare: need("urgent_stall"),
     warning: headroom("warning"),
     critical: headroom("critical"),
-    thrashing: need("thrashing") === false ? null : thrashingOf(tables.map((table) => table?.thrashing)),
+    thrashing: thrashes ? thrashingOf(tables.map((table) => table?.thrashing)) : null,
   };
 }
 

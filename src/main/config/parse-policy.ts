@@ -91,7 +91,7 @@ function unknownKey(
   const places = KEY_PLACES.filter(([name]) => name === key).map(([, place]) => place);
   let advice = "remove it; docs/policy.md lists all keys";
   if (nearest !== null) advice = `did you mean ${nearest}?`;
-  else if (places.length > 0) advice = `it belongs in ${places.join(" or ")}`;
+  else if (places.length > 0) advice = `it belongs in ${either(places)}`;
   return {
     file,
     line: lineOf(path),
@@ -101,4 +101,10 @@ function unknownKey(
     found: "an unknown key",
     advice,
   };
+}
+
+/** `a`, `a or b`, `a, b or c`. */
+function either(words: readonly string[]): string {
+  const first = words.slice(0, -1).join(", ");
+  return first === "" ? (words[0] ?? "") : `${first} or ${words.at(-1)}`;
 }
