@@ -2,6 +2,7 @@ import type { CgroupIdentity } from "./cgroups/columns.ts";
 import type { ActionEnd, ActionOutcome } from "./memory/state.ts";
 import type { Decision, LevelChange } from "./memory/decision.ts";
 import type { Policy } from "./policy/policy.ts";
+import type { Switch } from "./policy/switches.ts";
 import type { CgroupFigures } from "./rescue/figures.ts";
 import type {
   LeaseReturn,
@@ -151,6 +152,13 @@ export type GuardEvent =
       readonly processCgroup: string;
       readonly pid: number;
       readonly name: string;
+    }
+  /** The kernel command line switches off what the policy would guard (core/policy/switches.ts). */
+  | {
+      readonly event: "switched-off";
+      readonly words: readonly string[];
+      readonly switchedOff: readonly Switch[];
+      readonly unknown: readonly string[];
     }
   | { readonly event: "limited"; readonly what: string; readonly why: string }
   | { readonly event: "line-lost"; readonly lines: number; readonly why: string };

@@ -145,6 +145,8 @@ function guardEventSentence(line: Fields): string | null {
       const after = `${line.number("restartedAfterMs")} ms`;
       return `the ${line.text("worker")} thread failed (${line.text("why")}) and was started again after ${after}`;
     }
+    case "switched-off":
+      return switchedOffSentence(line);
     case "limited":
       return `${line.text("what")} (${line.text("why")})`;
     case "line-lost":
@@ -152,6 +154,14 @@ function guardEventSentence(line: Fields): string | null {
     default:
       return null;
   }
+}
+
+/** Words that mean nothing are told as such; they switched nothing off. */
+function switchedOffSentence(line: Fields): string {
+  const off = line.texts("switchedOff");
+  const unknown = line.texts("unknown").map((word) => `${word} is unknown`);
+  const what = off.length === 0 ? [] : [`${line.texts("words").join(" ")} switches off ${off.join(", ")}`];
+  return `kernel command line: ${[...what, ...unknown].join("; ")}`;
 }
 
 function rereadLevel(line: Fields): string {

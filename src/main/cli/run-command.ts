@@ -1,10 +1,14 @@
 import { Command } from "commander";
 import { ExitCode, Fault } from "../../core/fault.ts";
+import type { Policy } from "../../core/policy/policy.ts";
+import { applySwitches } from "../../core/policy/switches.ts";
 import { parseDuration } from "../../core/units.ts";
 import { HOST_ROOTS } from "../../workers/common/roots.ts";
+import { readSwitches } from "../config/kernel-switches.ts";
 import { loadPolicyApart } from "../config/load-policy-apart.ts";
 import { Guard } from "../coordinator/coordinator.ts";
 import { settle, startSmall } from "../coordinator/footprint.ts";
+import { idle } from "../coordinator/idle.ts";
 import { openLog } from "../coordinator/log.ts";
 import { placesFor } from "../coordinator/places.ts";
 import { liveLine, summary } from "./terminal.ts";
@@ -27,9 +31,11 @@ const EXAMPLES = `
 Examples:
   plimsoll run                                      guard the host by the built-in policy
   plimsoll run --config /etc/plimsoll.toml          by a policy of your own
+  plimsoll run --profile ork                        every resource, on a node of virtual machines
   plimsoll run --scope /build --dry-run             watch one memory cgroup, signal nobody
   plimsoll run --duration 5s                        for five seconds, then the summary
 
+The kernel command line may switch it off, wholly or in part: plimsoll=off, plimsoll=nomem,nocpu (docs/operating.md).
 Signals: SIGTERM and SIGINT stop it, SIGHUP reads the policy again.
 Exit codes: 0 done, 1 fault (another guard is on the scope), 2 usage, 3 bad policy, 4 unsupported host, 5 not permitted.`;
 
@@ -55,16 +61,27 @@ async function run(options: RunOptions): Promise<void> {
     profile: options.profile,
     overrides: { scope: options.scope, dryRun: options.dryRun },
   };
-  const policy = loadPolicyApart(request);
+  const switches = readSwitches(HOST_ROOTS.proc, process.env);
+  const load = (): Policy => applySwitches(loadPolicyApart(request), switches);
+  const policy = load();
   const uid = process.getuid?.() ?? 0;
+  const places = placesFor(policy.scope, uid, process.env);
+  const log = await openLog(options.logJson === true);
+  if (switches.off) {
+    const told = untilTold(durationMs, () => log.info("SIGHUP changes nothing: everything is switched off"));
+    const { auditPath } = places;
+    await idle({ policy, switches, auditPath, kernelLogPath: HOST_ROOTS.kmsg, log }, told);
+    process.exit(ExitCode.done);
+  }
   const guard = new Guard({
     policy,
     roots: HOST_ROOTS,
-    places: placesFor(policy.scope, uid, process.env),
+    places,
     version: packageVersion(),
     uid,
-    log: await openLog(options.logJson === true),
-    loadPolicy: () => loadPolicyApart(request),
+    log,
+    loadPolicy: load,
+    switches,
     allowFaults: process.env["PLIMSOLL_ALLOW_FAULTS"] === "1",
   });
   const told = untilTold(durationMs, () => guard.reload());

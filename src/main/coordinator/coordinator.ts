@@ -3,6 +3,7 @@ import path from "node:path";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import type { ActionReport, GuardEvent, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
+import { describeSwitches, type KernelSwitches } from "../../core/policy/switches.ts";
 import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
 import type { ResourceOutcome, ResourceStatus } from "../../core/resources/report.ts";
 import type { CgroupFigures } from "../../core/rescue/figures.ts";
@@ -23,6 +24,7 @@ import type { GuardianOptions } from "../guardian/spawn.ts";
 import { recoverJournal } from "../guardian/recover.ts";
 import { Crew } from "./crew.ts";
 import { HelperProcess } from "./helper-process.ts";
+import { switchedOffEvent } from "./idle.ts";
 import { Latencies } from "./latencies.ts";
 import type { Log } from "./log.ts";
 import { Questions } from "./questions.ts";
@@ -50,6 +52,8 @@ export interface GuardOptions {
   readonly log: Log;
   /** Reads the policy again, for {@link Guard.reload}. */
   readonly loadPolicy: () => Policy;
+  /** What of it the kernel command line switched off; {@link loadPolicy} heeds it. */
+  readonly switches: KernelSwitches;
   /** Faults may be asked for over the status socket: for tests only. */
   readonly allowFaults: boolean;
 }
@@ -133,6 +137,7 @@ export class Guard {
     await this.#crew.start(this.#workers());
     await this.#firstSample();
     this.#record(this.#startedEvent());
+    this.#tellSwitches();
     for (const { what, why } of [...limitations, ...protectOurselves(roots.proc)]) this.#limited(what, why);
     for (const { what, why } of this.#unsaid.splice(0)) this.#record({ event: "limited", what, why });
     this.#recording = true;
@@ -332,6 +337,7 @@ export class Guard {
       resourceRings: this.#shared.resourceRings,
       rescueOrders: this.#shared.rescueOrders,
       journalPath: this.#journalPath,
+      leversDirectory: null,
       knownCgroups: [...this.#knownCgroups.values()],
       datasetDirectory: null,
       descriptors: this.#descriptors,
@@ -359,6 +365,14 @@ export class Guard {
       scope,
       dryRun,
     };
+  }
+
+  #tellSwitches(): void {
+    const { switches, log } = this.#options;
+    const told = [describeSwitches(switches), ...switches.unknown.map((word) => `${word} is unknown`)];
+    const texts = told.filter((text) => text !== null);
+    for (const text of texts) log.warn(text);
+    if (texts.length > 0) this.#record(switchedOffEvent(switches));
   }
 
   #limited(what: string, why: string): void {
