@@ -104,6 +104,7 @@ export class SamplerThread {
       resourceRings: state.resourceRings,
       rescueOrders: state.rescueOrders,
       journalPath: "/nonexistent",
+      leversDirectory: null,
       knownCgroups: [],
       datasetDirectory: setup.record === true ? "/nonexistent" : null,
       descriptors: this.#descriptors,

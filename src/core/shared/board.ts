@@ -52,7 +52,8 @@ const SharedLine = {
   walkRequest: 2,
   worstLevel: 3,
   guardian: 4,
-  count: 5,
+  levers: 5,
+  count: 6,
 } as const;
 const INTS = (WORKER_NAMES.length + SharedLine.count) * WORDS_PER_LINE;
 
@@ -75,6 +76,8 @@ export const Gauge = {
   worstGapUs: 14,
   criticalLineBytes: 15,
   warningLineBytes: 16,
+  /** Id of the mount that the host's sampler is asking just now; 0: none. It stays when the thread hangs in it. */
+  mountAsked: 17,
   /** Of a recording: rows of all tables, bytes of their files, rows that were lost, cgroups that are followed now. */
   datasetRows: 24,
   datasetBytes: 25,
@@ -232,6 +235,15 @@ export class Board {
 
   set guardianAlive(alive: boolean) {
     Atomics.store(this.#words, this.#sharedAt(SharedLine.guardian), alive ? 1 : 0);
+  }
+
+  /** The child that would put back what lanes impose lives: without it nothing may be imposed. */
+  get leversGuarded(): boolean {
+    return Atomics.load(this.#words, this.#sharedAt(SharedLine.levers)) === 1;
+  }
+
+  set leversGuarded(guarded: boolean) {
+    Atomics.store(this.#words, this.#sharedAt(SharedLine.levers), guarded ? 1 : 0);
   }
 
   gauge(index: number): number {

@@ -54,6 +54,8 @@ export interface WorkerStart {
   readonly rescueOrders: SharedArrayBuffer;
   /** Where the changes of limits are written down before they are made: core/rescue/journal.ts. */
   readonly journalPath: string;
+  /** Where lanes write down what they impose before they do: core/levers/journal.ts. Null: they impose nothing. */
+  readonly leversDirectory: string | null;
   /** To the cgroup sampler: whom an earlier life of it numbered, so that they stay who they are. */
   readonly knownCgroups: readonly CgroupIdentity[];
   /** Of `plimsoll record`: where the dataset goes; the cgroup sampler then fills the memory ring too. Null: no dataset. */
