@@ -338,6 +338,7 @@ export class Guard {
       rescueOrders: this.#shared.rescueOrders,
       journalPath: this.#journalPath,
       leversDirectory: null,
+      leversDirectory: null,
       knownCgroups: [...this.#knownCgroups.values()],
       datasetDirectory: null,
       descriptors: this.#descriptors,

@@ -128,6 +128,7 @@ function sharedStart(
     resourceRings: createResourceRings((columns) => ringFor(columns, ticksPerSecond)),
     rescueOrders: new RescueBoard().memory,
     journalPath: "",
+    leversDirectory: null,
     knownCgroups: [],
     datasetDirectory: options.directory,
     descriptors: openDescriptors(),
