@@ -11,10 +11,26 @@ import { DatasetWriter } from "../../src/workers/dataset/dataset-writer.ts";
 import { cgroup, plimsoll, recordDataset } from "../support/calibration-dataset.ts";
 import { beginDataset, Producer, readRows, rowOf, segmentPaths } from "../support/dataset.ts";
 
-const ROWS: Readonly<Record<TableName, number>> = { usage: 700, detail: 300, host: 90 };
+const ROWS: Readonly<Record<TableName, number>> = {
+  usage: 700,
+  detail: 300,
+  host: 90,
+  cpu: 80,
+  disk: 40,
+  io: 120,
+  net: 210,
+  vm: 30,
+};
 const FORMATS = ["arrow", "csv", "json", "parquet"] as const;
 /** Of numbers 1 to 4: what CSV has to quote, what UTF-8 needs several bytes for, and one that nobody names (5). */
 const PATHS = ["/plain.slice", '/a,b "c"', "/line\r\nend", "/größe 🚢"];
+/** Of numbers 1 to 4 too: mounts, devices, interfaces, machines. */
+const NAMED: Partial<Readonly<Record<TableName, string>>> = {
+  disk: "mount",
+  io: "device",
+  net: "interface",
+  vm: "machine",
+};
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), "plimsoll-export-"));
 const dataset = path.join(directory, "recorded");
 const out = path.join(directory, "exported");
@@ -25,6 +41,14 @@ beforeAll(() => {
   const producer = new Producer(64, 32);
   const writer = new DatasetWriter(beginDataset(dataset), producer.rings, 8192);
   writer.takeCgroups({ type: "cgroups", appeared: PATHS.map((name, i) => cgroup(i + 1, name)), gone: [] }, 0);
+  for (const resource of ["disk", "io", "net", "vm"] as const) {
+    const appeared = PATHS.map((name, i) => ({
+      number: i + 1,
+      name: `${resource} ${name}`,
+      about: { of: "a" },
+    }));
+    writer.takeNames({ type: "names", resource, atUs: 1e9, appeared, gone: [] }, 0);
+  }
   for (const [table, rows] of Object.entries(ROWS) as [TableName, number][]) {
     for (let i = 0; i < rows; i++) {
       producer.append(table, rowOf(table, i));
@@ -54,7 +78,12 @@ function expectedRows(table: TableName): Row[] {
       ]),
     );
     const timeMs = 1.7e12 + ((own["timeUs"] as number) - 1e9) / 1000;
-    if (table === "host") return { time: timeMs, ...own };
+    const named = NAMED[table];
+    if (named !== undefined) {
+      const name = PATHS[(own[named] ?? 0) - 1];
+      return { time: timeMs, name: name === undefined ? null : `${table} ${name}`, ...own };
+    }
+    if (table === "host" || table === "cpu") return { time: timeMs, ...own };
     const number = own["cgroup"] ?? 0;
     const name = PATHS[number - 1] ?? null;
     return { time: timeMs, path: name, inode: name === null ? null : 1000 + number, ...own };
@@ -113,7 +142,7 @@ describe.each(Object.keys(ROWS) as TableName[])("table %s", (table) => {
             expect(field).toMatch(/^2023-11-14T22:13:\d\d\.\d{6}Z$/);
             return [name, Date.parse(field)];
           }
-          return [name, field === "" ? null : name === "path" ? field : Number(field)];
+          return [name, field === "" ? null : name === "path" || name === "name" ? field : Number(field)];
         }),
       );
     });
@@ -141,6 +170,13 @@ describe.each(Object.keys(ROWS) as TableName[])("table %s", (table) => {
     const rows = pl.readParquet(exported(table, "parquet")).toRecords() as Row[];
     expect(rows.map(plain)).toEqual(expectedRows(table));
   });
+});
+
+test("the tables of resources are joined with names that occur", () => {
+  for (const table of Object.keys(NAMED) as TableName[]) {
+    const names = new Set(expectedRows(table).map(({ name }) => name));
+    expect(names.size, table).toBeGreaterThan(2);
+  }
 });
 
 test("microseconds and numbers past 2^32 are whole", () => {

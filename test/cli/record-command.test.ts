@@ -5,7 +5,8 @@ import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { batches, openDataset } from "../../src/workers/common/dataset-reader.ts";
-import { wallMsOf } from "../../src/core/dataset/manifest.ts";
+import { rowsSaid, wallMsOf } from "../../src/core/dataset/manifest.ts";
+import { forEachTable, type TableName } from "../../src/core/dataset/tables.ts";
 import { TestCgroup } from "../support/cgroup.ts";
 import { BIN, testDirectory } from "../support/guard.ts";
 import { mountSmall } from "../support/mount.ts";
@@ -47,6 +48,16 @@ const USAGE: readonly (readonly [string, RegExp])[] = [
     /^plimsoll: --to: expected a time after the begin at 2099-06-01T12:00:00\.000Z, found 2099-06-01T11:59:59\.000Z$/m,
   ],
   ["--cgroup build", /^plimsoll: --cgroup: expected a pattern of cgroups .*, found "build"/m],
+  [
+    "--resource cpu,dsk",
+    /^plimsoll: --resource: expected some of cgroups, memory, cpu, disk, io, net, vm, found "dsk"; did you mean disk\?$/m,
+  ],
+  ["--resource cpu,", /^plimsoll: --resource: expected some of .*, found an empty string/m],
+  [
+    "--resource cpu --cgroup /a",
+    /^plimsoll: --cgroup: expected cgroups among the resources, found --resource cpu; add them, or leave --cgroup out$/m,
+  ],
+  ["--resource cpu,io --stat-every 5", /^plimsoll: --stat-every: expected cgroups among the resources/m],
   ["--nosuch", /^error: unknown option '--nosuch'/],
 ];
 
@@ -140,7 +151,11 @@ test("what is recorded is there, complete, with times on the wall clock; cgroups
   const dataset = openDataset(directory);
   const { manifest } = dataset;
   expect(manifest).toMatchObject({ complete: true, intervalMs: 10, statEvery: 5 });
-  expect(manifest.lostRows).toEqual({ usage: 0, detail: 0, host: 0 });
+  expect(manifest.lostRows).toEqual(forEachTable(() => 0));
+  expect(manifest.resources).toEqual(["cgroups", "memory"]);
+  expect(
+    Object.keys(rowsSaid(manifest)).filter((table) => rowsSaid(manifest)[table as TableName] > 0),
+  ).toEqual(["usage", "detail", "host"]);
   const summary = JSON.parse(recorder.stdout) as Record<string, unknown>;
   expect(summary).toMatchObject({
     directory,

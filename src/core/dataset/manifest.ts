@@ -31,7 +31,7 @@ export interface Manifest {
   readonly kernel: string;
   /** /proc/sys/kernel/random/boot_id; null where it cannot be read. */
   readonly bootId: string | null;
-  /** Null: the host has no memory controller, and cgroups were not recorded. */
+  /** Of the memory controller; null: the host has none, and cgroups were not recorded. */
   readonly cgroupVersion: 1 | 2 | null;
   /** What was asked for. Manifests before there was a choice do not say it: cgroups and memory. */
   readonly resources: readonly Recordable[];
@@ -86,8 +86,9 @@ export function newManifest(start: ManifestStart): Manifest {
   return {
     format: FORMAT,
     schemaVersion: SCHEMA_VERSION,
-    ...ADDED,
     ...start,
+    resources: start.resources ?? ADDED.resources,
+    intervalsMs: start.intervalsMs ?? ADDED.intervalsMs,
     endedAt: null,
     complete: false,
     missedTicks: 0,
@@ -164,7 +165,8 @@ export function parseManifest(text: string): Parsed<Manifest> {
   }
   if (typeof value !== "object" || value === null)
     return { ok: false, expected, found: describeValue(value) };
-  const fields = { ...ADDED, ...value } as Readonly<Record<string, unknown>>;
+  const fields: Record<string, unknown> = { ...value };
+  for (const [key, otherwise] of Object.entries(ADDED)) fields[key] ??= otherwise;
   if (fields["format"] !== FORMAT)
     return { ok: false, expected, found: `format ${describeValue(fields["format"])}` };
   if (fields["schemaVersion"] !== SCHEMA_VERSION)

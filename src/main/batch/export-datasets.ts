@@ -1,7 +1,6 @@
 import path from "node:path";
 import { rowsSaid } from "../../core/dataset/manifest.ts";
-
-import type { TableName } from "../../core/dataset/tables.ts";
+import { type TableName, tablesOf } from "../../core/dataset/tables.ts";
 import { ExitCode } from "../../core/fault.ts";
 import {
   type Exported,
@@ -15,8 +14,11 @@ import { type BatchPool, withBatchPool } from "./pool.ts";
 import { ProgressLine, rowsText, tellLosses, tellRefused } from "./tell.ts";
 import { makeDirectory, notWritten, refuseOverwriting } from "./write-result.ts";
 
+/** One table, or all that a dataset has. */
+export type TableChoice = TableName | "all";
+
 export interface ExportOptions {
-  readonly tables: readonly TableName[];
+  readonly table: TableChoice;
   readonly format: ExportFormat;
   /** Where the files go; it is made. */
   readonly directory: string;
@@ -32,14 +34,14 @@ const PROGRESS_MS = 200;
  */
 export async function exportDatasets(
   directories: readonly string[],
-  { tables, format, directory, force, progress }: ExportOptions,
+  { table: choice, format, directory, force, progress }: ExportOptions,
 ): Promise<void> {
   const opened = openDatasets(directories);
   tellRefused(opened);
   const { datasets } = opened;
   const word = new SharedArrayBuffer(4);
   const tasks = namesOf(datasets).flatMap(([dataset, name]) =>
-    tables.map((table) => ({
+    chosenTables(dataset, choice).map((table) => ({
       kind: "export" as const,
       directory: dataset.directory,
       table,
@@ -53,7 +55,7 @@ export async function exportDatasets(
     force,
   );
   if (tasks.length > 0) makeDirectory(directory);
-  const total = datasets.reduce((sum, { manifest }) => sum + rowsOf(manifest, tables), 0);
+  const total = datasets.reduce((sum, dataset) => sum + rowsOf(dataset, choice), 0);
   const line = new ProgressLine(progress && process.stderr.isTTY);
   const timer = setInterval(() => {
     const rows = new Uint32Array(word)[0] as number;
@@ -72,14 +74,15 @@ export async function exportDatasets(
 /** Exports one table to standard output, on this thread. */
 export async function exportToStdout(
   directories: readonly string[],
-  tables: readonly TableName[],
+  choice: TableName,
   format: ExportFormat,
 ): Promise<void> {
   const opened = openDatasets(directories);
   tellRefused(opened);
   const [dataset] = opened.datasets;
-  const [table] = tables;
-  if (dataset === undefined || table === undefined) return;
+  if (dataset === undefined) return;
+  const [table] = chosenTables(dataset, choice);
+  if (table === undefined) return;
   const task = { kind: "export", directory: dataset.directory, table, format, file: null } as const;
   const exported = await exportTable({ ...task, progress: new SharedArrayBuffer(4) });
   // Who read it has read enough.
@@ -108,9 +111,21 @@ function tell(
   if (refusal === null && named) process.stdout.write(`${file}: ${rowsText(rows)}\n`);
 }
 
-function rowsOf(manifest: Dataset["manifest"], tables: readonly TableName[]): number {
+function rowsOf({ manifest }: Dataset, choice: TableChoice): number {
   const rows = rowsSaid(manifest);
-  return tables.reduce((sum, table) => sum + rows[table], 0);
+  return choice === "all" ? Object.values(rows).reduce((sum, count) => sum + count, 0) : rows[choice];
+}
+
+/** Says so when a dataset was recorded without the table that is asked for. */
+function chosenTables({ directory, manifest }: Dataset, choice: TableChoice): readonly TableName[] {
+  const recorded = tablesOf(manifest.resources);
+  if (choice === "all") return recorded;
+  if (recorded.includes(choice)) return [choice];
+  process.stderr.write(
+    `plimsoll: ${directory}: expected the table ${choice}, found a recording of ${manifest.resources.join(", ")}; name --table ${recorded.join(" or ")}\n`,
+  );
+  process.exitCode = ExitCode.fault;
+  return [];
 }
 
 /** What each dataset's files are named after: its directory, with a number where several have the same. */

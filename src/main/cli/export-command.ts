@@ -7,8 +7,9 @@ const FORMATS = ["arrow", "csv", "json", "parquet"] as const satisfies readonly 
 
 const CONTENT = `
 Each table becomes one file, DATASET-TABLE.FORMAT. Rows have the table's columns (bytes, microseconds, counters since
-the cgroup began; docs/formats.md) and before them: time, the wall clock's (UTC), and of cgroups path and inode.
-  arrow    Arrow IPC file (Feather v2); path is dictionary-encoded
+the cgroup or the host began; docs/formats.md) and before them: time, the wall clock's (UTC); of cgroups path and inode;
+of mounts, devices, interfaces and machines name.
+  arrow    Arrow IPC file (Feather v2); path and name are dictionary-encoded
   csv      RFC 4180, with a heading; absent is empty
   json     JSON lines; absent is null
   parquet  Snappy, row groups of 131,072 rows
@@ -42,7 +43,7 @@ export function exportCommand(): Command {
       ".",
     )
     .addOption(
-      new Option("--table <table>", "which of the dataset's tables")
+      new Option("--table <table>", "which of the dataset's tables; all: those that it has")
         .choices([...TABLE_NAMES, "all"])
         .default("usage"),
     )
@@ -54,15 +55,14 @@ export function exportCommand(): Command {
 
 async function exportAll(directories: readonly string[], flags: ExportFlags): Promise<void> {
   const { format, out, table, progress = false, force = false } = flags;
-  const tables = table === "all" ? TABLE_NAMES : [table];
   const toStdout = out === "-";
-  if (toStdout && (directories.length > 1 || tables.length > 1))
+  if (toStdout && (directories.length > 1 || table === "all"))
     throw new Fault(
       ExitCode.usage,
-      `--out - takes one dataset and one --table, found ${directories.length} and ${tables.length}`,
+      `--out - takes one dataset and one --table, found ${directories.length} and --table ${table}`,
     );
   // Here and not above: the guard shall not carry what only the batch commands need.
   const { exportDatasets, exportToStdout } = await import("../batch/export-datasets.ts");
-  if (toStdout) await exportToStdout(directories, tables, format);
-  else await exportDatasets(directories, { tables, format, directory: out, force, progress });
+  if (toStdout && table !== "all") await exportToStdout(directories, table, format);
+  else await exportDatasets(directories, { table, format, directory: out, force, progress });
 }

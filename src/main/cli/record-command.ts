@@ -1,6 +1,8 @@
 import { Command } from "commander";
+import { RECORDABLE, type Recordable, RECORDED_BY_DEFAULT } from "../../core/dataset/tables.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
-import { type Parsed, parseDuration } from "../../core/units.ts";
+import { nearestWord } from "../../core/policy/problem.ts";
+import { describeValue, type Parsed, parseDuration } from "../../core/units.ts";
 
 const EXAMPLES = `
 Examples:
@@ -8,6 +10,10 @@ Examples:
   plimsoll record --out run1 --cgroup '/machine/*' --duration 20s --interval 10ms
   plimsoll record --out web --cgroup /web --cgroup '/db/**'    until Ctrl-C
   plimsoll record --out run2 --all --duration 1m --json | jq .bytesPerSample
+  plimsoll record --out host --resource cpu,disk,io,net,memory --duration 1h
+
+Resources: cgroups (what each uses), memory (the host's), cpu, disk (space and inodes, each 5s), io (block devices),
+net (interfaces), vm (libvirt's machines, at most once a second). --cgroup, --all, --stat-every are about cgroups.
 
 Times: "14:30" (the next one), "2025-06-01T14:30" (local), "2025-06-01T14:30:00Z". SIGINT and SIGTERM end it in order.
 Exit codes: 0 done, 1 fault, 2 usage, 4 unsupported host, 5 not permitted.`;
@@ -19,6 +25,7 @@ const DETAIL_MS = 5000;
 
 export interface RecordOptions {
   readonly out: string;
+  readonly resource?: readonly string[];
   readonly cgroup?: readonly string[];
   readonly all?: boolean;
   readonly from?: string;
@@ -29,17 +36,21 @@ export interface RecordOptions {
   readonly json?: boolean;
 }
 
-/** `plimsoll record`: samples cgroups into a dataset, for calibrate, export and recommend. */
+/** `plimsoll record`: samples cgroups and other resources into a dataset, for calibrate, export and recommend. */
 export function recordCommand(): Command {
   return new Command("record")
-    .description("record what cgroups use, into a dataset")
+    .description("record what cgroups use, and other resources, into a dataset")
     .requiredOption("--out <dir>", "a new or empty directory for the dataset")
+    .option(
+      "--resource <list...>",
+      `what to record, with commas between: ${RECORDABLE.join(", ")} (default: ${RECORDED_BY_DEFAULT.join(",")})`,
+    )
     .option("--cgroup <pattern...>", 'which cgroups, such as "/machine/*" or "/machine/**"')
     .option("--all", "all cgroups (this is so when no pattern is given)")
     .option("--from <time>", "wait until then; now when not given")
     .option("--to <time>", "until then")
     .option("--duration <time>", 'for so long, such as "20s" or "8h"')
-    .option("--interval <time>", "time between two samples of usage, from 1ms on", "1s")
+    .option("--interval <time>", "time between two samples, from 1ms on", "1s")
     .option(
       "--stat-every <n>",
       "every n-th sample is of memory.stat, limits, events and pressure too (default: about every 5s)",
@@ -48,8 +59,10 @@ export function recordCommand(): Command {
     .addHelpText("after", EXAMPLES)
     .action(async (options: RecordOptions) => {
       const intervalMs = intervalOf(options.interval);
+      const recorded = recordedOf(options);
+      const patterns = recorded.includes("cgroups") ? patternsOf(options) : [];
       const statEvery = statEveryOf(options.statEvery, intervalMs);
-      const request = { patterns: patternsOf(options), intervalMs, statEvery };
+      const request = { recorded, patterns, intervalMs, statEvery };
       // Here and not above: the other commands shall not carry it.
       const { record } = await import("../recording/record.ts");
       process.exit(await record(options, request));
@@ -59,6 +72,29 @@ export function recordCommand(): Command {
 function required<T>(option: string, parsed: Parsed<T>): T {
   if (parsed.ok) return parsed.value;
   throw new Fault(ExitCode.usage, `${option}: expected ${parsed.expected}, found ${parsed.found}`);
+}
+
+/** @throws Fault (usage) for what cannot be recorded, and for options that say nothing about what is */
+function recordedOf(options: RecordOptions): readonly Recordable[] {
+  if (options.resource === undefined) return RECORDED_BY_DEFAULT;
+  const words = options.resource.flatMap((each) => each.split(",")).map((word) => word.trim());
+  for (const word of words) {
+    if (RECORDABLE.some((each) => each === word)) continue;
+    const nearest = nearestWord(word, RECORDABLE);
+    const advice = nearest === null ? "" : `; did you mean ${nearest}?`;
+    throw new Fault(
+      ExitCode.usage,
+      `--resource: expected some of ${RECORDABLE.join(", ")}, found ${describeValue(word)}${advice}`,
+    );
+  }
+  const recorded = RECORDABLE.filter((each) => words.includes(each));
+  const { cgroup, all, statEvery } = options;
+  if (recorded.includes("cgroups") || (cgroup ?? all ?? statEvery) === undefined) return recorded;
+  const option = cgroup === undefined ? (all === undefined ? "--stat-every" : "--all") : "--cgroup";
+  throw new Fault(
+    ExitCode.usage,
+    `${option}: expected cgroups among the resources, found --resource ${recorded.join(",")}; add them, or leave ${option} out`,
+  );
 }
 
 function patternsOf({ cgroup, all }: RecordOptions): readonly string[] {

@@ -7,6 +7,7 @@ import {
 } from "../../core/cgroups/columns.ts";
 import type { Column } from "../../core/ring/layout.ts";
 import { RescueBoard } from "../../core/rescue/board.ts";
+import { RESOURCES, type Resource } from "../../core/resources/resource.ts";
 import {
   RESOURCE_COLUMNS,
   RESOURCE_ROWS_PER_SEGMENT,
@@ -31,8 +32,10 @@ const ring = (columns: readonly Column[], rowsPerSegment: number, segments: numb
   createRing({ columns, rowsPerSegment, segments });
 
 /** A ring for each resource. */
-export function createResourceRings(make: (columns: readonly Column[]) => SharedRing): ResourceRings {
-  const rings = Object.entries(RESOURCE_COLUMNS).map(([resource, columns]) => [resource, make(columns)]);
+export function createResourceRings(
+  make: (columns: readonly Column[], resource: Resource) => SharedRing,
+): ResourceRings {
+  const rings = RESOURCES.map((resource) => [resource, make(RESOURCE_COLUMNS[resource], resource)]);
   return Object.fromEntries(rings) as ResourceRings;
 }
 

@@ -1,5 +1,5 @@
 import { type Manifest, rowsSaid } from "../../core/dataset/manifest.ts";
-import type { TableName } from "../../core/dataset/tables.ts";
+import { type Recordable, type TableName, tablesOf } from "../../core/dataset/tables.ts";
 import { formatBytes, formatDuration } from "../../core/units.ts";
 
 /** A recording's figures of the moment. */
@@ -8,7 +8,8 @@ export interface Figures {
   readonly rows: number;
   readonly bytes: number;
   readonly lostRows: number;
-  readonly cgroups: number;
+  /** Followed now; null: they are not recorded. */
+  readonly cgroups: number | null;
   readonly missedTicks: number;
   /** Threads that failed and were started again. */
   readonly gaps: number;
@@ -38,7 +39,7 @@ function parts(figures: Figures): string[] {
   return [
     ...(lostRows > 0 ? [`${whole(lostRows)} rows LOST`] : []),
     `${whole(rows)} samples`,
-    `${whole(cgroups)} cgroups`,
+    ...(cgroups === null ? [] : [`${whole(cgroups)} cgroups`]),
     `${whole(missedTicks)} missed`,
     formatBytes(bytes),
   ];
@@ -79,6 +80,7 @@ export interface Summary {
   readonly complete: boolean;
   readonly startedAt: string;
   readonly endedAt: string | null;
+  readonly resources: readonly Recordable[];
   readonly rows: Readonly<Record<TableName, number>>;
   readonly cgroups: number;
   readonly missedTicks: number;
@@ -97,6 +99,7 @@ export function summaryOf(directory: string, manifest: Manifest, cgroups: number
     complete: manifest.complete,
     startedAt: manifest.startedAt,
     endedAt: manifest.endedAt,
+    resources: manifest.resources,
     rows,
     cgroups,
     missedTicks: manifest.missedTicks,
@@ -108,13 +111,22 @@ export function summaryOf(directory: string, manifest: Manifest, cgroups: number
 }
 
 export function summaryText(summary: Summary): string {
-  const { directory, startedAt, endedAt, rows, cgroups, bytes, bytesPerSample } = summary;
+  const { directory, startedAt, endedAt, bytes, bytesPerSample } = summary;
   const tookMs = endedAt === null ? null : Date.parse(endedAt) - Date.parse(startedAt);
   const { missedTicks, lostRows, threadsRestarted } = summary;
   return `${[
     `recorded ${tookMs === null ? "an incomplete dataset" : formatDuration(Math.round(tookMs))} in ${directory}`,
-    `  ${whole(rows.usage)} samples of usage, ${whole(rows.detail)} of details, ${whole(rows.host)} of the host; ${whole(cgroups)} cgroups`,
+    `  ${rowsLine(summary)}`,
     `  missed ticks ${whole(missedTicks)}, lost rows ${whole(lostRows)}, threads restarted ${threadsRestarted}`,
     `  ${formatBytes(bytes)}${bytesPerSample === null ? "" : `, ${bytesPerSample} bytes per sample of usage`}`,
   ].join("\n")}\n`;
+}
+
+const OF_TABLE: Partial<Readonly<Record<TableName, string>>> = { detail: "details", host: "the host" };
+
+function rowsLine({ resources, rows, cgroups }: Summary): string {
+  const counts = tablesOf(resources).map((table, i) => {
+    return `${whole(rows[table])}${i === 0 ? " samples" : ""} of ${OF_TABLE[table] ?? table}`;
+  });
+  return `${counts.join(", ")}${resources.includes("cgroups") ? `; ${whole(cgroups)} cgroups` : ""}`;
 }

@@ -1,6 +1,5 @@
 import path from "node:path";
 import { ExitCode, Fault } from "../../core/fault.ts";
-import type { Policy } from "../../core/policy/policy.ts";
 import { findMemoryHierarchy, type MemoryHierarchy } from "../../workers/common/cgroup-path.ts";
 import { HOST_ROOTS } from "../../workers/common/roots.ts";
 import type { RecordOptions } from "../cli/record-command.ts";
@@ -11,19 +10,11 @@ import { openLog } from "../coordinator/log.ts";
 import { raisePriority } from "../coordinator/self-protection.ts";
 import { countMatching } from "./choice.ts";
 import { claimDirectory, releaseDirectory } from "./directory.ts";
+import { type RecordRequest, recordingPolicy } from "./policy.ts";
 import { plainLine, type Progress, progressLine, summaryOf, summaryText } from "./progress.ts";
 import { Recording } from "./recording.ts";
 import { recordingSpan, type Span } from "./span.ts";
 
-/** What the command line says about the sampling. */
-export interface RecordRequest {
-  readonly patterns: readonly string[];
-  readonly intervalMs: number;
-  readonly statEvery: number;
-}
-
-/** Cgroups that appear are found so soon. */
-const SCAN_MS = 1000;
 /** The wall clock may be set: it is looked at this often while one of its times is waited for. */
 const LOOK_MS = 1000;
 const PROGRESS_TERMINAL_MS = 250;
@@ -37,8 +28,8 @@ const PROGRESS_PLAIN_MS = 10_000;
 export async function record(options: RecordOptions, request: RecordRequest): Promise<ExitCode> {
   const directory = path.resolve(options.out);
   const span = recordingSpan(options, Date.now());
-  const hierarchy = requireHierarchy();
-  const cgroups = countMatching(hierarchy, request.patterns);
+  const hierarchy = hierarchyFor(request);
+  const cgroups = hierarchy === null ? 0 : countMatching(hierarchy, request.patterns);
   claimDirectory(directory);
   const told = new Told();
   const log = await openLog(false);
@@ -53,13 +44,15 @@ export async function record(options: RecordOptions, request: RecordRequest): Pr
   }
   startSmall();
   raisePriority();
-  const policy = policyFor(request);
+  const policy = recordingPolicy(loadPolicyApart({}), request);
   const version = packageVersion();
-  const recording = new Recording({ directory, policy, roots: HOST_ROOTS, hierarchy, cgroups, version, log });
+  const roots = HOST_ROOTS;
+  const recording = new Recording({ directory, request, policy, roots, cgroups, version, log });
   try {
     await recording.start();
     settle();
-    log.info(`recording ${cgroups} cgroups in ${directory}`);
+    const what = request.recorded.map((each) => (each === "cgroups" ? `${cgroups} cgroups` : each));
+    log.info(`recording ${what.join(", ")} in ${directory}`);
     const stopProgress = showProgress(recording, span);
     await told.wait(endOf(span));
     stopProgress();
@@ -69,9 +62,9 @@ export async function record(options: RecordOptions, request: RecordRequest): Pr
   }
   // A reader that went away (`plimsoll record … | head`) is no fault of the recording's.
   process.stdout.on("error", () => undefined);
-  const last = recording.figures;
+  const { cgroups: followed } = recording.figures;
   const manifest = await recording.stop();
-  const summary = summaryOf(directory, manifest, last.cgroups, recording.figures.gaps);
+  const summary = summaryOf(directory, manifest, followed ?? 0, recording.figures.gaps);
   process.stdout.write(
     options.json === true ? `${JSON.stringify(summary, null, 2)}\n` : summaryText(summary),
   );
@@ -80,27 +73,15 @@ export async function record(options: RecordOptions, request: RecordRequest): Pr
   return ExitCode.fault;
 }
 
-function requireHierarchy(): MemoryHierarchy {
+/** @throws Fault when cgroups are to be recorded and there is no memory controller */
+function hierarchyFor({ recorded }: RecordRequest): MemoryHierarchy | null {
+  if (!recorded.includes("cgroups")) return null;
   const hierarchy = findMemoryHierarchy(HOST_ROOTS.cgroup);
   if (hierarchy !== null) return hierarchy;
   throw new Fault(
     ExitCode.unsupportedHost,
-    `expected a cgroup hierarchy with the memory controller below ${HOST_ROOTS.cgroup}, found none; see "plimsoll doctor"`,
+    `expected a cgroup hierarchy with the memory controller below ${HOST_ROOTS.cgroup}, found none; see "plimsoll doctor", or record other resources (--resource)`,
   );
-}
-
-/** The built-in policy, that nobody's limits are moved by, with what is to be followed. */
-function policyFor({ patterns, intervalMs, statEvery }: RecordRequest): Policy {
-  const policy = loadPolicyApart({});
-  const cgroups = {
-    ...policy.cgroups,
-    enabled: true,
-    watch: patterns,
-    intervalMs,
-    statEvery,
-    scanMs: SCAN_MS,
-  };
-  return { ...policy, cgroups };
 }
 
 function asFault(directory: string, error: NodeJS.ErrnoException): Fault {

@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { DETAIL_COLUMNS, USAGE_COLUMNS } from "../../core/cgroups/columns.ts";
 import { type Manifest, newManifest } from "../../core/dataset/manifest.ts";
+import type { Recordable } from "../../core/dataset/tables.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { RescueBoard } from "../../core/rescue/board.ts";
 import type { Column } from "../../core/ring/layout.ts";
@@ -13,7 +14,7 @@ import { OrderBoard } from "../../core/shared/order.ts";
 import { createEvent, raiseEvent } from "../../native/event.ts";
 import { systemUnits } from "../../native/system.ts";
 import { Timer } from "../../native/timer.ts";
-import type { MemoryHierarchy } from "../../workers/common/cgroup-path.ts";
+import { findMemoryHierarchy } from "../../workers/common/cgroup-path.ts";
 import { monotonicUs } from "../../workers/common/clock.ts";
 import { readManifestFile, writeManifest } from "../../workers/common/manifest-file.ts";
 import type { HostRoots } from "../../workers/common/roots.ts";
@@ -22,22 +23,23 @@ import { Crew } from "../coordinator/crew.ts";
 import type { Log } from "../coordinator/log.ts";
 import { ThreadWatch } from "../coordinator/thread-watch.ts";
 import { createResourceRings } from "../coordinator/shared-state.ts";
+import { intervalsMs, type RecordRequest } from "./policy.ts";
 import type { Figures } from "./progress.ts";
+import { rowsPerTick } from "./things.ts";
 
 /** What is to be recorded, and where. */
 export interface RecordingOptions {
   readonly directory: string;
-  /** With its [cgroups] as the command line says. */
+  readonly request: RecordRequest;
+  /** As the request says: {@link recordingPolicy}. */
   readonly policy: Policy;
   readonly roots: HostRoots;
-  readonly hierarchy: MemoryHierarchy;
   /** Cgroups that match now: the rings are made for some more. */
   readonly cgroups: number;
   readonly version: string;
   readonly log: Log;
 }
 
-const WORKERS: readonly WorkerName[] = ["cgroups", "dataset"];
 /** The dataset's thread writes what is left, and has the kernel write it to the disk. */
 const STOP_LIMIT_MS = 60_000;
 /** Of a ring's segments one holds about half a second of rows, so that all hold some seconds of a disk that is slow. */
@@ -49,7 +51,19 @@ const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
 /** Cgroups that appear later have room too. */
 const ROOM_FACTOR = 1.5;
 
-/** A recording: a cgroup sampler and the thread that writes what it samples. */
+/** The threads that it takes. The cgroup sampler samples memory too, at the same ticks. */
+function workersFor(recorded: readonly Recordable[]): WorkerName[] {
+  const has = (...these: readonly Recordable[]): boolean => these.some((each) => recorded.includes(each));
+  return [
+    ...(has("cgroups") ? (["cgroups"] as const) : []),
+    ...(has("memory") && !has("cgroups") ? (["memory"] as const) : []),
+    ...(has("cpu", "disk", "io", "net") ? (["host"] as const) : []),
+    ...(has("vm") ? (["vm"] as const) : []),
+    "dataset",
+  ];
+}
+
+/** A recording: samplers and the thread that writes what they sample. */
 export class Recording {
   readonly #board = new Board();
   readonly #options: RecordingOptions;
@@ -75,26 +89,25 @@ export class Recording {
         return unread;
       },
       onRelay: () => undefined,
-      wake: (worker) => {
-        if (worker === "cgroups") raiseEvent(this.#shared.descriptors.cgroupsEvent);
-      },
+      wake: (worker) => this.#wake(worker),
     });
   }
 
   /** Begins. @throws Error when the directory cannot be written, or a thread fails to start */
   async start(): Promise<void> {
     writeManifest(this.#options.directory, firstManifest(this.#options), true);
-    await this.#crew.start(WORKERS);
+    await this.#crew.start(workersFor(this.#options.request.recorded));
   }
 
   get figures(): Figures {
+    const { recorded } = this.#options.request;
     const gauge = (index: number): number => this.#board.gauge(index);
     return {
       rows: gauge(Gauge.datasetRows),
       bytes: gauge(Gauge.datasetBytes),
       lostRows: gauge(Gauge.datasetLostRows),
-      cgroups: gauge(Gauge.datasetCgroups),
-      missedTicks: gauge(Gauge.missedTicks),
+      cgroups: recorded.includes("cgroups") ? gauge(Gauge.datasetCgroups) : null,
+      missedTicks: gauge(Gauge.missedTicks) + gauge(Gauge.hostMissedTicks),
       gaps: this.#gaps,
     };
   }
@@ -105,9 +118,19 @@ export class Recording {
     return readManifestFile(this.#options.directory);
   }
 
-  /** A letter that the dataset's thread had taken and not yet written died with it: the sampler says it all again. */
+  #wake(worker: WorkerName): void {
+    const { cgroupsEvent, hostEvent, samplerTimer } = this.#shared.descriptors;
+    if (worker === "cgroups") raiseEvent(cgroupsEvent);
+    if (worker === "host") raiseEvent(hostEvent);
+    // It waits for nothing but its clock, which may be slow.
+    if (worker === "memory") Timer.adopt(samplerTimer).set(this.#options.request.intervalMs * 1000, 1);
+  }
+
+  /** A letter that the dataset's thread had taken and not yet written died with it: the samplers say it all again. */
   #restarted(worker: WorkerName): void {
-    if (worker === "dataset") this.#crew.post("cgroups", { type: "policy", policy: this.#options.policy });
+    if (worker !== "dataset") return;
+    const { policy } = this.#options;
+    for (const name of ["cgroups", "host", "vm"] as const) this.#crew.post(name, { type: "policy", policy });
   }
 }
 
@@ -116,7 +139,8 @@ function sharedStart(
   board: Board,
 ): Omit<WorkerStart, "name" | "epoch" | "mailBefore"> {
   const { policy } = options;
-  const ticksPerSecond = 1000 / policy.cgroups.intervalMs;
+  const ticksPerSecond = 1000 / options.request.intervalMs;
+  const perTick = rowsPerTick(options.roots.proc);
   const usageRows = options.cgroups * ROOM_FACTOR * ticksPerSecond;
   return {
     board: board.memory,
@@ -125,7 +149,9 @@ function sharedStart(
     processRing: createRing({ columns: PROCESS_COLUMNS, rowsPerSegment: 1, segments: 2 }),
     usageRing: ringFor(USAGE_COLUMNS, usageRows),
     detailRing: ringFor(DETAIL_COLUMNS, usageRows / policy.cgroups.statEvery),
-    resourceRings: createResourceRings((columns) => ringFor(columns, ticksPerSecond)),
+    resourceRings: createResourceRings((columns, resource) =>
+      ringFor(columns, perTick[resource] * ROOM_FACTOR * ticksPerSecond),
+    ),
     rescueOrders: new RescueBoard().memory,
     journalPath: "",
     leversDirectory: null,
@@ -148,38 +174,40 @@ function ringFor(columns: readonly Column[], rowsPerSecond: number): SharedRing 
   return createRing({ columns, rowsPerSegment, segments: SEGMENTS });
 }
 
-/** What the sampler waits in; the rest of the guard's descriptors are not there. */
+/** What the samplers wait in; the rest of the guard's descriptors are not there. */
 function openDescriptors(): SharedDescriptors {
   const absent = -1;
   return {
-    samplerTimer: absent,
+    samplerTimer: Timer.create(true).descriptor,
     cgroupsTimer: Timer.create(true).descriptor,
     sentinelEvent: absent,
     processesEvent: absent,
     cgroupsEvent: createEvent(),
     actionEvent: absent,
     rescueEvent: absent,
-    hostEvent: absent,
+    hostEvent: createEvent(),
     netEvent: absent,
-    hostTimer: absent,
+    hostTimer: Timer.create(true).descriptor,
     helperInput: absent,
     helperOutput: absent,
     kernelLog: absent,
   };
 }
 
-function firstManifest({ policy, roots, hierarchy, version }: RecordingOptions): Manifest {
+function firstManifest({ request, roots, version }: RecordingOptions): Manifest {
   const anchorWallMs = Date.now();
   return newManifest({
     programVersion: version,
     host: os.hostname(),
     kernel: os.release(),
     bootId: bootId(roots.proc),
-    cgroupVersion: hierarchy.version,
+    cgroupVersion: findMemoryHierarchy(roots.cgroup)?.version ?? null,
+    resources: request.recorded,
     clock: { name: "CLOCK_MONOTONIC", anchorMonotonicUs: Math.round(monotonicUs()), anchorWallMs },
-    intervalMs: policy.cgroups.intervalMs,
-    statEvery: policy.cgroups.statEvery,
-    patterns: policy.cgroups.watch,
+    intervalMs: request.intervalMs,
+    intervalsMs: intervalsMs(request),
+    statEvery: request.statEvery,
+    patterns: request.patterns,
     startedAt: new Date(anchorWallMs).toISOString(),
   });
 }

@@ -18,7 +18,7 @@ import {
 import { WORD } from "../../core/calibration/columns.ts";
 import type { ColumnType } from "../../core/ring/layout.ts";
 import type { Batch, BatchColumn } from "../common/dataset-reader.ts";
-import { type Bearer, cellOf, type ExportShape, wordsOf } from "./export-rows.ts";
+import { type Bearer, type Bearers, cellOf, type ExportShape, wordsOf } from "./export-rows.ts";
 
 const TYPES: Readonly<Record<ColumnType, DataType>> = {
   uint64: new Uint64(),
@@ -27,21 +27,24 @@ const TYPES: Readonly<Record<ColumnType, DataType>> = {
 };
 const TIME = new TimestampMicrosecond("UTC");
 
-/** How paths are written: once in a dictionary, or in each row, for formats that find repetitions by themselves. */
+/** How paths and names are written: once in a dictionary, or in each row, for formats that find repetitions by themselves. */
 export type PathEncoding = "dictionary" | "plain";
 
 /** Makes Arrow's record batches of batches of a dataset: its columns wrapped, and what they are joined with. */
 export class ArrowRows {
   readonly schema: Schema;
   readonly #shape: ExportShape;
-  readonly #paths: PathColumn;
+  readonly #joinedNames: NameColumn | null;
 
   constructor(shape: ExportShape, encoding: PathEncoding) {
     this.#shape = shape;
-    this.#paths = encoding === "plain" ? new PlainPaths() : new DictionaryPaths(shape.paths);
-    const joined = shape.ofCgroups
-      ? [new Field("path", this.#paths.type, true), new Field("inode", new Uint64(), true)]
-      : [];
+    const { bearers } = shape;
+    this.#joinedNames =
+      bearers === null ? null : encoding === "plain" ? new PlainNames() : new DictionaryNames(bearers.names);
+    const joined = (bearers?.joined ?? []).map((each) => {
+      const type = each === "inode" ? new Uint64() : (this.#joinedNames?.type ?? new Utf8());
+      return new Field(each, type, true);
+    });
     const own = shape.columns.map(({ name, type, nullable }) => new Field(name, TYPES[type], nullable));
     this.schema = new Schema([new Field("time", TIME, true), ...joined, ...own]);
   }
@@ -51,9 +54,11 @@ export class ArrowRows {
     const { rows } = batch;
     const columns = this.#shape.columns.map(({ name }) => batch.column(name));
     const children = [timesOf(batch.column("timeUs"), rows, this.#shape.offsetUs)];
-    if (this.#shape.ofCgroups) {
-      const bearers = bearersOf(batch.column("cgroup"), rows, this.#shape.bearerOf);
-      children.push(this.#paths.data(bearers), inodesOf(bearers));
+    const { bearers } = this.#shape;
+    if (bearers !== null && this.#joinedNames !== null) {
+      const borne = bearersOf(batch, bearers);
+      children.push(this.#joinedNames.data(borne));
+      if (bearers.joined.includes("inode")) children.push(inodesOf(borne));
     }
     columns.forEach((column, i) => {
       const type = TYPES[this.#shape.columns[i]?.type ?? "uint64"];
@@ -91,8 +96,13 @@ function timesOf(column: BatchColumn, rows: number, offsetUs: number): Data {
   return dataOf(TIME, rows, new BigInt64Array(times.buffer), column.validity);
 }
 
-function bearersOf(column: BatchColumn, rows: number, bearerOf: ExportShape["bearerOf"]): Bearer[] {
-  return Array.from({ length: rows }, (_, row) => bearerOf(Number(cellOf(column, null, row) ?? -1)));
+function bearersOf(batch: Batch, { column, at }: Bearers): Bearer[] {
+  const [numbers, times] = [batch.column(column), batch.column("timeUs")];
+  const [numberWords, timeWords] = [wordsOf(numbers), wordsOf(times)];
+  return Array.from({ length: batch.rows }, (_, row) => {
+    const number = Number(cellOf(numbers, numberWords, row) ?? -1);
+    return at(number, Number(cellOf(times, timeWords, row) ?? 0));
+  });
 }
 
 function inodesOf(bearers: readonly Bearer[]): Data {
@@ -114,40 +124,40 @@ function validityOf<T>(items: readonly T[], isThere: (item: T) => boolean): Uint
   return bits;
 }
 
-interface PathColumn {
+interface NameColumn {
   readonly type: DataType;
   data(bearers: readonly Bearer[]): Data;
 }
 
-class DictionaryPaths implements PathColumn {
+class DictionaryNames implements NameColumn {
   readonly type = new Dictionary(new Utf8(), new Int32(), 0);
   readonly #indexes: ReadonlyMap<string | null, number>;
   readonly #dictionary: Vector<Utf8>;
 
-  constructor(paths: readonly string[]) {
-    this.#indexes = new Map(paths.map((path, i) => [path, i]));
-    this.#dictionary = vectorFromArray(paths.length === 0 ? [""] : paths, new Utf8());
+  constructor(names: readonly string[]) {
+    this.#indexes = new Map(names.map((name, i) => [name, i]));
+    this.#dictionary = vectorFromArray(names.length === 0 ? [""] : names, new Utf8());
   }
 
   data(bearers: readonly Bearer[]): Data {
     // Readers check the index under a null too.
-    const indexes = Int32Array.from(bearers, ({ path }) => this.#indexes.get(path) ?? 0);
+    const indexes = Int32Array.from(bearers, ({ name }) => this.#indexes.get(name) ?? 0);
     return makeData({
       type: this.type,
       length: bearers.length,
       data: indexes,
-      nullBitmap: validityOf(bearers, ({ path }) => path !== null),
+      nullBitmap: validityOf(bearers, ({ name }) => name !== null),
       dictionary: this.#dictionary,
     });
   }
 }
 
-class PlainPaths implements PathColumn {
+class PlainNames implements NameColumn {
   readonly type = new Utf8();
   readonly #encoded = new Map<string | null, Uint8Array>([[null, new Uint8Array(0)]]);
 
   data(bearers: readonly Bearer[]): Data {
-    const pieces = bearers.map(({ path }) => this.#bytesOf(path));
+    const pieces = bearers.map(({ name }) => this.#bytesOf(name));
     const valueOffsets = new Int32Array(bearers.length + 1);
     pieces.forEach((piece, i) => {
       valueOffsets[i + 1] = (valueOffsets[i] as number) + piece.length;
@@ -157,13 +167,13 @@ class PlainPaths implements PathColumn {
       length: bearers.length,
       valueOffsets,
       data: Buffer.concat(pieces),
-      nullBitmap: validityOf(bearers, ({ path }) => path !== null),
+      nullBitmap: validityOf(bearers, ({ name }) => name !== null),
     });
   }
 
-  #bytesOf(path: string | null): Uint8Array {
-    const known = this.#encoded.get(path) ?? Buffer.from(path ?? "");
-    this.#encoded.set(path, known);
+  #bytesOf(name: string | null): Uint8Array {
+    const known = this.#encoded.get(name) ?? Buffer.from(name ?? "");
+    this.#encoded.set(name, known);
     return known;
   }
 }

@@ -1,40 +1,81 @@
 import { INEXACT_HIGH_WORD, WORD } from "../../core/calibration/columns.ts";
-import { TABLE_COLUMNS, type TableName } from "../../core/dataset/tables.ts";
+import { namedColumn, TABLE_COLUMNS, type TableName } from "../../core/dataset/tables.ts";
 import type { Column } from "../../core/ring/layout.ts";
 import type { Batch, BatchColumn, Dataset } from "../common/dataset-reader.ts";
 import type { Output } from "./output.ts";
 
-/** Who a cgroup's number stands for; both null where the dataset does not tell. */
+/** What a row's number stands for; null where the dataset does not tell. */
 export interface Bearer {
-  readonly path: string | null;
+  /** A cgroup's path; where it is mounted; a device's, interface's or machine's name. */
+  readonly name: string | null;
+  /** A cgroup's. */
   readonly inode: number | null;
 }
 
-const NOBODY: Bearer = { path: null, inode: null };
+const NOBODY: Bearer = { name: null, inode: null };
+
+/** Who the rows of a table are of. */
+export interface Bearers {
+  /** The column with their numbers. */
+  readonly column: string;
+  /** Columns that the export has of them: cgroups have an inode too. */
+  readonly joined: readonly ("path" | "inode" | "name")[];
+  /** Of a number at a time (microseconds of the dataset's clock); the same object for the same answer. */
+  readonly at: (number: number, timeUs: number) => Bearer;
+  /** All names there are. */
+  readonly names: readonly string[];
+}
 
 /** What an export makes of a table: the table's columns, and before them what they are joined with. */
 export interface ExportShape {
   readonly columns: readonly Column[];
-  /** Rows are of cgroups: they have `path` and `inode`. */
-  readonly ofCgroups: boolean;
+  /** Null: rows are of nobody in particular. */
+  readonly bearers: Bearers | null;
   /** To be added to the dataset's clock for microseconds since 1970. */
   readonly offsetUs: number;
-  /** Of a number; the same object for the same number each time. */
-  readonly bearerOf: (number: number) => Bearer;
-  /** All that bearers have. */
-  readonly paths: readonly string[];
 }
 
 export function exportShape(dataset: Dataset, table: TableName): ExportShape {
   const { anchorWallMs, anchorMonotonicUs } = dataset.manifest.clock;
   const columns = TABLE_COLUMNS[table];
+  const ofCgroups = columns.some(({ name }) => name === "cgroup");
   return {
     columns,
-    ofCgroups: columns.some(({ name }) => name === "cgroup"),
+    bearers: ofCgroups ? cgroupBearers(dataset) : namedBearers(dataset, table),
     offsetUs: Math.round(anchorWallMs * 1000 - anchorMonotonicUs),
-    bearerOf: (number) => dataset.cgroups.get(number) ?? NOBODY,
-    paths: [...new Set([...dataset.cgroups.values()].map(({ path }) => path))],
   };
+}
+
+function cgroupBearers({ cgroups }: Dataset): Bearers {
+  const bearers = new Map<number, Bearer>();
+  for (const { number, path, inode } of cgroups.values()) bearers.set(number, { name: path, inode });
+  return {
+    column: "cgroup",
+    joined: ["path", "inode"],
+    at: (number) => bearers.get(number) ?? NOBODY,
+    names: namesOf(bearers.values()),
+  };
+}
+
+function namedBearers({ names }: Dataset, table: TableName): Bearers | null {
+  const named = namedColumn(table);
+  if (named === null) return null;
+  const { resource, column } = named;
+  const bearers = new Map<string, Bearer>();
+  for (const { name } of names.of(resource)) bearers.set(name, { name, inode: null });
+  return {
+    column,
+    joined: ["name"],
+    at: (number, timeUs) => {
+      const found = names.at(resource, number, timeUs);
+      return found === null ? NOBODY : (bearers.get(found.name) ?? NOBODY);
+    },
+    names: namesOf(bearers.values()),
+  };
+}
+
+function namesOf(bearers: Iterable<Bearer>): string[] {
+  return [...new Set([...bearers].flatMap(({ name }) => (name === null ? [] : [name])))];
 }
 
 /** A column's value at a row; a uint64 that a double cannot hold is a BigInt. Null for null, and for what is no number. */

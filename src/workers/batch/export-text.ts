@@ -1,16 +1,25 @@
 import type { Batch } from "../common/dataset-reader.ts";
-import { type Bearer, cellOf, type Encode, type ExportShape, wordsOf } from "./export-rows.ts";
+import { type Bearer, type Bearers, cellOf, type Encode, type ExportShape, wordsOf } from "./export-rows.ts";
 import type { Output } from "./output.ts";
 
 /** Rows that are written at once. */
 const ROWS_PER_WRITE = 2048;
 
+type Joined = Bearers["joined"][number];
+
+function joinedValue(what: Joined, bearer: Bearer): string | number | null {
+  return what === "inode" ? bearer.inode : bearer.name;
+}
+
+const NOT_JOINED: readonly Joined[] = [];
+const NOBODY: Bearer = { name: null, inode: null };
+
 /** How a text format writes what it consists of. */
 interface TextFormat {
   /** Before the first row; empty for nothing. */
   heading(names: readonly string[]): string;
-  /** Of a row, the part that is the same for all of a cgroup's rows at one time. */
-  key(time: string | null, bearer: Bearer | null): string;
+  /** Of a row, the part that is the same for all of a bearer's rows at one time. @param joined what of it is wanted */
+  key(time: string | null, joined: readonly Joined[], bearer: Bearer): string;
   /** The cells, joined. @param names of the cells' columns */
   row(key: string, names: readonly string[], cells: readonly (number | bigint | null)[]): string;
 }
@@ -20,11 +29,14 @@ export function csvField(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** RFC 4180, with CRLF and a header; absent is empty, and a path is in quotes only where it must be. */
+/** RFC 4180, with CRLF and a header; absent is empty, and a name is in quotes only where it must be. */
 const CSV: TextFormat = {
   heading: (names) => `${names.map(csvField).join(",")}\r\n`,
-  key: (time, bearer) =>
-    bearer === null ? (time ?? "") : `${time ?? ""},${csvField(bearer.path ?? "")},${bearer.inode ?? ""}`,
+  key: (time, joined, bearer) => {
+    let key = time ?? "";
+    for (const each of joined) key += `,${csvField(String(joinedValue(each, bearer) ?? ""))}`;
+    return key;
+  },
   row: (key, _, cells) => {
     let line = key;
     for (const cell of cells) line += cell === null ? "," : `,${cell}`;
@@ -35,9 +47,9 @@ const CSV: TextFormat = {
 /** One JSON object a line. */
 const JSON_LINES: TextFormat = {
   heading: () => "",
-  key: (time, bearer) => {
-    const joined = bearer === null ? { time } : { time, path: bearer.path, inode: bearer.inode };
-    return JSON.stringify(joined).slice(0, -1);
+  key: (time, joined, bearer) => {
+    const values = joined.map((each) => [each, joinedValue(each, bearer)] as const);
+    return JSON.stringify({ time, ...Object.fromEntries(values) }).slice(0, -1);
   },
   row: (key, names, cells) => {
     let line = key;
@@ -65,8 +77,8 @@ class TextTable {
   }
 
   write(batches: Iterable<Batch>): void {
-    const joined = this.#shape.ofCgroups ? ["time", "path", "inode"] : ["time"];
-    this.#pending = this.#format.heading([...joined, ...this.#names]);
+    const joined = this.#shape.bearers?.joined ?? NOT_JOINED;
+    this.#pending = this.#format.heading(["time", ...joined, ...this.#names]);
     for (const batch of batches) this.#add(batch);
     this.#flush();
   }
@@ -75,17 +87,17 @@ class TextTable {
     const columns = this.#names.map((name) => batch.column(name));
     const words = columns.map(wordsOf);
     const timeAt = this.#names.indexOf("timeUs");
-    const cgroupAt = this.#names.indexOf("cgroup");
+    const { bearers } = this.#shape;
+    const numberAt = bearers === null ? -1 : this.#names.indexOf(bearers.column);
+    const joined = bearers?.joined ?? NOT_JOINED;
     const cells: (number | bigint | null)[] = [];
     const clock = new Clock(this.#shape.offsetUs);
     for (let row = 0; row < batch.rows; row++) {
       for (let i = 0; i < columns.length; i++)
         cells[i] = cellOf(columns[i] as (typeof columns)[number], words[i] as Uint32Array | null, row);
-      const number = cgroupAt < 0 ? null : Number(cells[cgroupAt] ?? -1);
-      const key = this.#format.key(
-        clock.text(cells[timeAt] ?? null),
-        number === null ? null : this.#shape.bearerOf(number),
-      );
+      const timeUs = cells[timeAt] ?? null;
+      const bearer = bearers?.at(Number(cells[numberAt] ?? -1), Number(timeUs ?? 0)) ?? NOBODY;
+      const key = this.#format.key(clock.text(timeUs), joined, bearer);
       this.#pending += this.#format.row(key, this.#names, cells);
       if (row % ROWS_PER_WRITE === ROWS_PER_WRITE - 1) this.#flush();
     }

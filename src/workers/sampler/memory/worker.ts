@@ -16,6 +16,8 @@ import { type Sight, sightOf } from "./returning-reader.ts";
 
 /** A calm host's analysis is woken only so often; its samples wait in the ring. */
 const CALM_RING_US = 500_000;
+/** Whoever waits longer than this rests, and need not be heard of. */
+const REST_US = 1_000_000;
 /** Samples taken for practice before the first that counts, so that all they run is compiled by then. */
 const REHEARSED_SAMPLES = 1200;
 
@@ -53,9 +55,16 @@ class MemorySampler {
   run(): void {
     const reader = openMemoryReader(this.#context.start.roots, this.#policy.scope);
     this.#rehearse(reader);
-    this.#setInterval(this.#policy.memory.intervalMs * 1000);
+    const { intervalMs } = this.#policy.memory;
+    // Of a recording the first row comes at once, as those of the other samplers.
+    this.#setInterval(
+      intervalMs * 1000,
+      this.#context.start.datasetDirectory === null ? intervalMs * 1000 : 1,
+    );
     this.#context.ready();
     for (;;) {
+      // A recording's clock may be so slow that the thread would seem to hang.
+      if (this.#intervalUs > REST_US) this.#context.rest();
       const ticks = this.#timer.wait();
       const wokenUs = monotonicUs();
       if (!this.#context.alive()) return;
@@ -167,10 +176,10 @@ class MemorySampler {
     return Math.max(this.#policy.memory.intervalMinMs * 1000, this.#costUs * REST_FACTOR);
   }
 
-  #setInterval(intervalUs: number): void {
+  #setInterval(intervalUs: number, firstUs: number = intervalUs): void {
     this.#intervalUs = Math.round(intervalUs);
-    this.#tickUs = monotonicUs();
-    this.#timer.set(this.#intervalUs, this.#intervalUs);
+    this.#tickUs = monotonicUs() - this.#intervalUs + Math.round(firstUs);
+    this.#timer.set(this.#intervalUs, Math.round(firstUs));
   }
 }
 
