@@ -20,6 +20,8 @@ export interface MemoryView {
 interface InFlight {
   readonly id: string;
   readonly verb: VmVerb;
+  /** Whom it is about. */
+  readonly machineId: string;
   /** After this no report is waited for any more: whoever should have sent it is gone. */
   readonly untilUs: number;
 }

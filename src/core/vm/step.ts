@@ -9,7 +9,7 @@ const US_PER_MS = 1000;
 /** What a machine refused is not tried on it again for so long; what a dry run said is not said again. */
 const REFUSED_US = 300_000_000;
 /** After an action's deadline its report is waited for so much longer. */
-const REPORT_SLACK_US = 15_000_000;
+const REPORT_SLACK_US = 30_000_000;
 /** Mildest first. */
 const LEVEL_ORDER: readonly LevelName[] = ["warning", "thrashing", "critical"];
 
@@ -39,20 +39,24 @@ export function takeCpuPressure(state: VmState, on: boolean, nowUs: number): voi
 }
 
 /** Takes the end of an action in. */
-export function takeReport(state: VmState, report: ResourceReport, id: string | null, nowUs: number): void {
+export function takeReport(state: VmState, report: ResourceReport, nowUs: number): void {
   if (state.inFlight?.id !== report.id) return;
-  const { verb } = state.inFlight;
+  const { verb, machineId } = state.inFlight;
   const { outcome, wallMs, target } = report;
   state.inFlight = null;
   state.lastReportUs = nowUs;
   const done = outcome === "done" || outcome === "released";
-  if (id !== null) state.lastActions.set(id, { verb: report.verb, target, outcome, wallMs });
-  const machine = id === null ? null : state.machines.byId(id);
-  if (!done && machine !== null) machine.refused[verb] = nowUs + REFUSED_US;
+  state.lastActions.set(machineId, { verb: report.verb, target, outcome, wallMs });
+  if (!done) refuse(state, machineId, verb, nowUs);
   // Each one that goes gives the next as long again.
   if (done && (verb === "hibernate" || verb === "destroy")) state.heldSinceUs = nowUs;
   // What was started takes its memory bit by bit: the next is to find the host as it is then.
   if (done && verb === "start") state.memoryCalmSinceUs = nowUs;
+}
+
+function refuse(state: VmState, machineId: string, verb: VmVerb, nowUs: number): void {
+  const machine = state.machines.byId(machineId);
+  if (machine !== null) machine.refused[verb] = nowUs + REFUSED_US;
 }
 
 /**
@@ -84,13 +88,15 @@ function isUnseen(state: VmState): boolean {
 /** What is to be done now, if anything: for memory, or to take back what was done before. One action at a time. */
 export function decide(state: VmState, ranking: VmRanking, policy: Policy, nowUs: number): VmAction | null {
   if (state.inFlight !== null) {
-    if (nowUs <= state.inFlight.untilUs) return null;
+    const { untilUs, machineId, verb } = state.inFlight;
+    if (nowUs <= untilUs) return null;
+    refuse(state, machineId, verb, nowUs);
     state.inFlight = null;
     state.lastReportUs = nowUs;
   }
   if (!policy.vm.enabled) return null;
-  if (!Number.isNaN(state.pressedSinceUs)) return relieveMemory(state, ranking, policy, nowUs);
-  return takeBack(state, policy, nowUs);
+  const relief = Number.isNaN(state.pressedSinceUs) ? null : relieveMemory(state, ranking, policy, nowUs);
+  return relief ?? takeBack(state, policy, nowUs);
 }
 
 function relieveMemory(state: VmState, ranking: VmRanking, policy: Policy, nowUs: number): VmAction | null {
@@ -156,7 +162,7 @@ function act(
   if (machine === undefined) return null;
   const id = state.nextId();
   const untilUs = nowUs + policy.vm.deadlineMs * US_PER_MS + REPORT_SLACK_US;
-  state.inFlight = { id, verb: kind, untilUs };
+  state.inFlight = { id, verb: kind, machineId: machine.id, untilUs };
   return {
     resource: "vm",
     id,

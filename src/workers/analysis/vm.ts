@@ -21,6 +21,9 @@ import { monotonicUs } from "../common/clock.ts";
 import type { WorkerContext } from "../common/worker.ts";
 import type { ResourceAnalysis, VmFirst } from "./resource-analysis.ts";
 
+/** Names come by letter, rows by shared memory: a row may be here first, and waits so long for its name. */
+const NAMES_WAIT_US = 1_000_000;
+
 /** Virtual machines: they come before processes, for memory and for the processors. */
 export class VmAnalysis implements ResourceAnalysis, VmFirst {
   readonly walkIntervalMs = 0;
@@ -30,8 +33,8 @@ export class VmAnalysis implements ResourceAnalysis, VmFirst {
   readonly #state: VmState;
   #policy: Policy;
   #ranking: VmRanking;
-  /** Whom the action in flight is about. */
-  #machineId: string | null = null;
+  /** The row is of a machine that has not been named yet. */
+  #rowWaits = false;
 
   constructor(context: WorkerContext) {
     const { start } = context;
@@ -44,8 +47,11 @@ export class VmAnalysis implements ResourceAnalysis, VmFirst {
 
   turn(nowUs: number): void {
     const state = this.#state;
-    while (this.#reader.next(this.#row)) {
-      if (state.machines.takeRow(this.#row) !== null) state.lastLookUs = this.#row[Vm.timeUs] as number;
+    while (this.#rowWaits || this.#reader.next(this.#row)) {
+      const timeUs = this.#row[Vm.timeUs] as number;
+      this.#rowWaits = state.machines.takeRow(this.#row) === null && nowUs - timeUs < NAMES_WAIT_US;
+      if (this.#rowWaits) break;
+      state.lastLookUs = Math.max(state.lastLookUs, timeUs);
     }
     if (!this.#policy.vm.enabled) return;
     const action = decide(state, this.#ranking, this.#policy, nowUs);
@@ -58,7 +64,7 @@ export class VmAnalysis implements ResourceAnalysis, VmFirst {
       return true;
     }
     if (message.type === "resource-report" && message.report.resource === "vm") {
-      takeReport(this.#state, message.report, this.#machineId, monotonicUs());
+      takeReport(this.#state, message.report, monotonicUs());
       return true;
     }
     return false;
@@ -124,7 +130,6 @@ export class VmAnalysis implements ResourceAnalysis, VmFirst {
   }
 
   #send(action: VmAction): void {
-    this.#machineId = action.machine.id;
     this.#context.send("vm", { type: "resource-act", action });
   }
 }
