@@ -27,6 +27,7 @@ const HOST: HostFacts = {
     { path: "/a", limitBytes: 2 ** 20 },
     { path: "/a/b", limitBytes: null },
   ],
+  resources: null,
 };
 const DEFAULT_TEXT = readFileSync(profilePath("default"), "utf8");
 const uidOf = (name: string): number | null => (name.startsWith("a") ? 5 : null);

@@ -14,6 +14,7 @@ const HOST: HostFacts = {
   scopeExists: true,
   cgroupVersion: 1,
   cgroups: [],
+  resources: null,
 };
 
 function layersOf(text: string) {

@@ -154,14 +154,50 @@ describe("facts of the host", () => {
 
   test("are read from the roots given, and null where there is nothing", () => {
     const noCgroups = { cgroupVersion: null, cgroups: [] };
-    const nothing = { totalBytes: null, swapTotalBytes: null, psi: false, scopeExists: true, ...noCgroups };
+    const resources = {
+      processors: null,
+      ioPressure: false,
+      defaultRouteInterfaces: [],
+      switches: { off: false, switchedOff: [], words: [], unknown: [] },
+    };
+    const alike = { scopeExists: true, ...noCgroups, resources };
+    const nothing = { totalBytes: null, swapTotalBytes: null, psi: false, ...alike };
     expect(readHostFacts("host", roots())).toEqual(nothing);
     mkdirSync(join(directory, "proc/pressure"), { recursive: true });
     file("proc/meminfo", "MemTotal:        1024 kB\nMemFree: 1 kB\nSwapTotal:          0 kB\n");
     file("proc/pressure/memory", "");
-    const facts = { totalBytes: 2 ** 20, swapTotalBytes: 0, psi: true, scopeExists: true, ...noCgroups };
+    const facts = { totalBytes: 2 ** 20, swapTotalBytes: 0, psi: true, ...alike };
     expect(readHostFacts("host", roots())).toEqual(facts);
     expect(readHostFacts("/gone", roots())).toEqual({ ...facts, scopeExists: false });
+  });
+
+  test("processors, PSI of I/O, where the default routes go, and what is switched off", () => {
+    mkdirSync(join(directory, "proc/pressure"), { recursive: true });
+    mkdirSync(join(directory, "proc/net"), { recursive: true });
+    file("proc/pressure/io", "");
+    file("proc/stat", "cpu  1 2 3\ncpu0 1 2 3\ncpu1 1 2 3\nintr 5\n");
+    file("proc/cmdline", "quiet plimsoll=nocpu ork=nonetwork\n");
+    const end = "\t0\t0\t0\n";
+    file(
+      "proc/net/route",
+      `Iface\tDestination\tGateway\n${["eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000", "eth1\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF", "half\t00000000\t010200C0\t0001\t0\t0\t0\t00000080"].map((line) => `${line}${end}`).join("")}`,
+    );
+    const zeros = "0".repeat(32);
+    const route = (device: string, prefix: string): string =>
+      `${zeros} ${prefix} ${zeros} 00 ${zeros} 00000400 00000002 00000000 00000003     ${device}\n`;
+    file("proc/net/ipv6_route", `${route("wlan0", "00")}${route("eth2", "40")}${route("lo", "00")}`);
+    expect(readHostFacts("host", roots()).resources).toEqual({
+      processors: 2,
+      ioPressure: true,
+      // A route of half the addresses is none of the rest.
+      defaultRouteInterfaces: ["eth0", "wlan0"],
+      switches: {
+        off: false,
+        switchedOff: ["cpu", "net"],
+        words: ["plimsoll=nocpu", "ork=nonetwork"],
+        unknown: [],
+      },
+    });
   });
 
   test("the memory cgroups that are there, parents first, with their limits", () => {

@@ -23,6 +23,7 @@ const HOST: HostFacts = {
     { path: "/batch", limitBytes: 2048 * MIB },
     { path: "/free", limitBytes: null },
   ],
+  resources: null,
 };
 
 interface Said {

@@ -2,16 +2,11 @@
 import { formatBytes, formatDuration, formatShare } from "../units.ts";
 import { ruleLists } from "./compile.ts";
 import { describeCgroups } from "./describe-cgroups.ts";
+import { formatLadder } from "./describe-ladder.ts";
+import { describeResources } from "./describe-resources.ts";
 import type { HostFacts } from "./finding.ts";
 import { formatAmount } from "./lint-levels.ts";
-import {
-  LEVEL_NAMES,
-  type LevelName,
-  type MemoryPolicy,
-  type Policy,
-  type ProcessRule,
-  type Rung,
-} from "./policy.ts";
+import { LEVEL_NAMES, type LevelName, type MemoryPolicy, type Policy, type ProcessRule } from "./policy.ts";
 
 /**
  * The compiled policy: what is followed and whom it is about in words, levels, ladders and rules in tables; ends with a
@@ -28,6 +23,7 @@ export function describePolicy(policy: Policy, host: HostFacts | null = null): s
     ["processes", describeWalks(memory)],
     ["victim", `unit ${victim.unit}, bringing back at least ${formatBytes(victim.minimumBytes)}`],
     ...describeCgroups(policy, host),
+    ...describeResources(policy),
     [
       "record",
       `${record.auditPath ?? "the usual audit log"}, at most ${formatBytes(record.auditLimitBytes)}`,
@@ -79,16 +75,6 @@ function levelRow(name: LevelName, memory: MemoryPolicy): string[] {
     formatDuration(level.forMs),
     formatLadder(level.ladder),
   ];
-}
-
-function formatLadder(ladder: readonly Rung[]): string {
-  return ladder.length === 0 ? "-" : ladder.map(formatRung).join(" -> ");
-}
-
-function formatRung(rung: Rung): string {
-  if (rung.action === "log") return "log";
-  const what = rung.action === "command" ? `run ${JSON.stringify(rung.command)}` : rung.action;
-  return `${what} (${formatDuration(rung.deadlineMs)})`;
 }
 
 function ruleRow(list: string, rule: ProcessRule): string[] {

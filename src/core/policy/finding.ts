@@ -1,5 +1,6 @@
 /** What lint has to say, and what it may know. */
 import type { KeyPath } from "./locate.ts";
+import type { KernelSwitches } from "./switches.ts";
 
 /** A memory cgroup that is there now. */
 export interface CgroupFact {
@@ -7,6 +8,18 @@ export interface CgroupFact {
   readonly path: string;
   /** Its own limit; null: it has none. */
   readonly limitBytes: number | null;
+}
+
+/** What is known of a host beyond memory. */
+export interface ResourceFacts {
+  /** Null: not known. */
+  readonly processors: number | null;
+  /** The kernel has /proc/pressure/io. */
+  readonly ioPressure: boolean;
+  /** Those that a default route goes by. */
+  readonly defaultRouteInterfaces: readonly string[];
+  /** What the kernel command line switches off. */
+  readonly switches: KernelSwitches;
 }
 
 /** What a policy may be held against. All sizes in bytes. */
@@ -22,6 +35,8 @@ export interface HostFacts {
   readonly cgroupVersion: 1 | 2 | null;
   /** All memory cgroups but the root; those outside of the scope too. */
   readonly cgroups: readonly CgroupFact[];
+  /** Null: not asked. */
+  readonly resources: ResourceFacts | null;
 }
 
 export interface Finding {

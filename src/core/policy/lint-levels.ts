@@ -1,6 +1,7 @@
 /** What is odd about levels and their ladders. */
 import { formatBytes, formatShare } from "../units.ts";
 import type { HostFacts, Report } from "./finding.ts";
+import { lintSteps } from "./lint-ladder.ts";
 import {
   type Amount,
   amountBytes,
@@ -106,30 +107,8 @@ function lintTotal(
 
 function lintLadder(name: string, ladder: readonly Rung[], report: Report): void {
   const path = ["memory", name, "ladder"];
-  const kill = ladder.findIndex((rung) => rung.action === "sigkill");
-  ladder.forEach((rung, index) => {
-    if (rung.action === "command" && rung.command.trim() === "") {
-      report("error", [...path, index, "run"], {
-        expected: "a command line",
-        found: "an empty one",
-        advice: "write the command, or remove the step",
-      });
-    }
-    if (kill >= 0 && index > kill) {
-      report("warning", [...path, index], {
-        expected: "sigkill as the last step",
-        found: `${rung.action} after it`,
-        advice: "after SIGKILL the next victim is considered, and its ladder begins anew; remove the step",
-      });
-    }
-  });
-  if (ladder.length === 0) {
-    report("warning", path, {
-      expected: "at least one step",
-      found: "none",
-      advice: 'write ["log"], or switch the level off',
-    });
-  } else if (name !== "warning" && ladder.every((rung) => rung.action === "log")) {
+  lintSteps(path, ladder, report);
+  if (ladder.length > 0 && name !== "warning" && ladder.every((rung) => rung.action === "log")) {
     report("info", path, {
       expected: "a step that brings memory back (command, sigterm, sigkill)",
       found: "log alone",

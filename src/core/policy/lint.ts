@@ -6,6 +6,7 @@ import type { LineOf } from "./locate.ts";
 import { lintLevels } from "./lint-levels.ts";
 import { lintCgroupsHere } from "./lint-cgroups-here.ts";
 import { lintRescue } from "./lint-rescue.ts";
+import { lintResources } from "./lint-resources.ts";
 import { lintRules } from "./lint-rules.ts";
 import type { Policy } from "./policy.ts";
 import { formatKey } from "./problem.ts";
@@ -31,6 +32,7 @@ export function lintPolicy(
   lintLevels(policy, host, report);
   for (const [list, rules] of ruleLists(policy)) lintRules(list, rules, policy, report);
   lintRescue(policy, host, report);
+  lintResources(policy, host, report, lineOf);
   if (host !== null) {
     lintHost(policy, host, report);
     // A pattern that nothing could ever match has been told of.

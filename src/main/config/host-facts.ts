@@ -1,7 +1,8 @@
 /** What `check` holds a policy against. Read once, with plain reads; the guard itself has its samplers. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { CgroupFact, HostFacts } from "../../core/policy/finding.ts";
+import type { CgroupFact, HostFacts, ResourceFacts } from "../../core/policy/finding.ts";
+import { readSwitches } from "./kernel-switches.ts";
 import { findMemoryHierarchy, type MemoryHierarchy } from "../../workers/common/cgroup-path.ts";
 
 export interface HostRoots {
@@ -23,7 +24,30 @@ export function readHostFacts(scope: string, { procRoot, cgroupRoot }: HostRoots
     scopeExists: scope === "host" || directory !== null,
     cgroupVersion: hierarchy?.version ?? null,
     cgroups: hierarchy === null ? [] : listCgroups(hierarchy),
+    resources: readResourceFacts(procRoot),
   };
+}
+
+function readResourceFacts(procRoot: string): ResourceFacts {
+  const processors = readText(join(procRoot, "stat"))?.match(/^cpu\d+ /gm)?.length ?? null;
+  return {
+    processors,
+    ioPressure: existsSync(join(procRoot, "pressure", "io")),
+    defaultRouteInterfaces: defaultRouteInterfaces(procRoot),
+    switches: readSwitches(procRoot, process.env),
+  };
+}
+
+/** Destination and mask of the default route, and its prefix, in /proc/net (net/ipv4/fib_trie.c, net/ipv6/route.c). */
+const DEFAULT_V4 = /^(\S+)\t00000000\t\S+\t\S+\t\S+\t\S+\t\S+\t00000000\t/gm;
+const DEFAULT_V6 = /^0{32} 00 (?:\S+ +){7}(\S+)$/gm;
+
+/** Names of the interfaces that a default route goes by, of IPv4 or IPv6; loopback carries the one that rejects. */
+export function defaultRouteInterfaces(procRoot: string): string[] {
+  const v4 = (readText(join(procRoot, "net/route")) ?? "").matchAll(DEFAULT_V4);
+  const v6 = (readText(join(procRoot, "net/ipv6_route")) ?? "").matchAll(DEFAULT_V6);
+  const names = [...v4, ...v6].map(([, name = ""]) => name);
+  return [...new Set(names)].filter((name) => name !== "lo");
 }
 
 /** All memory cgroups below the root, parents before what lies in them; one that goes meanwhile may be missing. */
