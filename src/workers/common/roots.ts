@@ -6,3 +6,6 @@ export interface HostRoots {
 }
 
 export const HOST_ROOTS: HostRoots = { proc: "/proc", cgroup: "/sys/fs/cgroup", kmsg: "/dev/kmsg" };
+
+/** Where sysfs is: what block devices and interfaces are. */
+export const SYS_ROOT = "/sys";

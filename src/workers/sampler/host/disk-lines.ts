@@ -1,0 +1,98 @@
+import { nextLine, startsWith } from "../../../core/parse/bytes.ts";
+import { DISK_FIELDS, Disk, parseDiskHead, parseDiskNumbers } from "../../../core/parse/diskstats.ts";
+
+/** A line of /proc/diskstats: whose it is, as long as the same bytes begin it. */
+export interface DiskLine {
+  /** major * 2^20 + minor. */
+  readonly device: number;
+  readonly name: string;
+  /** The bytes of major, minor and name as they stand in the line. */
+  readonly head: Uint8Array;
+  readonly wanted: boolean;
+  /** It has been told of. */
+  announced: boolean;
+  /** In which read it was last found. */
+  seen: number;
+}
+
+/**
+ * Walks over /proc/diskstats. The kernel writes the same devices in the same order, so nearly always the line begins with
+ * the bytes that it began with before: comparing them is the whole search, and only wanted lines are parsed on.
+ */
+export class DiskLines {
+  readonly #wants: (device: number, name: string) => boolean;
+  readonly #values = new Float64Array(DISK_FIELDS);
+  #lines: DiskLine[] = [];
+  #reads = 0;
+
+  /** @param wants asked once a device, when it appears */
+  constructor(wants: (device: number, name: string) => boolean) {
+    this.#wants = wants;
+  }
+
+  /**
+   * Calls `found` for every wanted device that has ever done something, with its values by {@link Disk}.
+   * @returns whether all lines were those of the last time
+   */
+  walk(bytes: Uint8Array, length: number, found: (line: DiskLine, values: Float64Array) => void): boolean {
+    const values = this.#values;
+    this.#reads++;
+    let index = 0;
+    let same = true;
+    for (let at = 0; at < length; ) {
+      let line = this.#lines[index] as DiskLine;
+      if (index >= this.#lines.length || !startsWith(bytes, at, length, line.head)) {
+        same = false;
+        const other = this.#lineAt(bytes, at, length, index);
+        if (other === null) {
+          at = nextLine(bytes, at, length);
+          continue;
+        }
+        line = other;
+      }
+      index++;
+      line.seen = this.#reads;
+      if (!line.wanted) {
+        at = nextLine(bytes, at + line.head.length, length);
+        continue;
+      }
+      const next = parseDiskNumbers(bytes, at + line.head.length, length, values);
+      if (next < 0) {
+        at = nextLine(bytes, at, length);
+        continue;
+      }
+      at = next;
+      if ((values[Disk.reads] as number) + (values[Disk.writes] as number) === 0) continue;
+      values[Disk.device] = line.device;
+      found(line, values);
+    }
+    return same && index === this.#lines.length;
+  }
+
+  /** Takes out those that the last walk did not find. */
+  takeGone(): DiskLine[] {
+    const gone = this.#lines.filter(({ seen }) => seen !== this.#reads);
+    if (gone.length > 0) this.#lines = this.#lines.filter(({ seen }) => seen === this.#reads);
+    return gone;
+  }
+
+  /** The line at `from`, known from elsewhere in the file or new, put in its place in the order. */
+  #lineAt(bytes: Uint8Array, from: number, length: number, index: number): DiskLine | null {
+    const known = this.#lines.findIndex(({ head }, i) => i > index && startsWith(bytes, from, length, head));
+    const line = known >= 0 ? (this.#lines[known] as DiskLine) : this.#newLine(bytes, from, length);
+    if (line === null) return null;
+    if (known >= 0) this.#lines.splice(known, 1);
+    this.#lines.splice(index, 0, line);
+    return line;
+  }
+
+  #newLine(bytes: Uint8Array, from: number, length: number): DiskLine | null {
+    const to = parseDiskHead(bytes, from, length, this.#values);
+    const device = this.#values[Disk.device] as number;
+    // Without the blank after it, the name may have been cut off, or be the begin of another's.
+    if (Number.isNaN(device) || to >= length || bytes[to] !== 32) return null;
+    const name = new TextDecoder().decode(bytes.subarray(this.#values[Disk.nameFrom], to));
+    const wanted = this.#wants(device, name);
+    return { device, name, head: bytes.slice(from, to + 1), wanted, announced: false, seen: 0 };
+  }
+}
