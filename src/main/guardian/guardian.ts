@@ -5,8 +5,8 @@ import type { OutstandingChange } from "../../core/rescue/journal.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { createPipe } from "../../native/pipe.ts";
 import { Journal, readJournal } from "../../workers/rescue/journal.ts";
-import { leaveGuardian, type Recovery, recoverLocked } from "./recover.ts";
-import { type GuardianOptions, spawnGuardian, untilListening } from "./spawn.ts";
+import { leave, type Recovery, recoverLocked } from "./recover.ts";
+import { type GuardianMode, type GuardianOptions, spawnGuardian, untilListening } from "./spawn.ts";
 import { signLock, takeJournalLock, unsigned } from "./takeover.ts";
 
 /** A clean stop waits this long for the limits to be back. */
@@ -17,10 +17,47 @@ const RESTART_MS = [0, 20, 100, 500, 1000] as const;
 /** One that lived this long was well started. */
 const WELL_MS = 5000;
 
-export type GuardianStart =
-  | { readonly guardian: GuardianProcess; readonly recovered: Recovery }
-  /** Why there is none: no limit may be changed. */
+/** An entry that a guardian may have to wait for. */
+export interface Waiting {
+  readonly waiting: boolean;
+}
+
+/** What a guardian is for: a journal, or several that are one guard's. `Left` is an entry of them, `Found` a recovery. */
+export interface Duty<Left extends Waiting, Found> {
+  /** `PATH.lock` is the right to the journals, `PATH.handover` asks for it. */
+  readonly path: string;
+  readonly procRoot: string;
+  /** What another guard does who has the right, in words. */
+  readonly doing: string;
+  spawn(mode: GuardianMode, input: number | null, lock: number): ChildProcess;
+  /** Puts back what an earlier guard left, as far as that can be now. The lock is held. */
+  recover(lock: number): Promise<Found>;
+  /** Makes the journals ready for their writers. */
+  open(): void;
+  outstanding(): readonly Left[];
+}
+
+export type Started<Left extends Waiting, Found> =
+  | { readonly guardian: GuardianProcess<Left, Found>; readonly recovered: Found }
+  /** Why there is none: nothing may be changed. */
   | { readonly refusal: string };
+
+export type GuardianStart = Started<OutstandingChange, Recovery>;
+
+/** The duty to put limits back. */
+function limitsDuty(options: GuardianOptions): Duty<OutstandingChange, Recovery> {
+  const { journalPath, procRoot } = options;
+  return {
+    path: journalPath,
+    procRoot,
+    doing: "moves limits",
+    spawn: (mode, input, lock) => spawnGuardian(options, mode, input, lock),
+    recover: (lock) => recoverLocked(options, lock),
+    // Written anew: who waited for an earlier guard does not wait for this one.
+    open: () => Journal.open(journalPath).close(),
+    outstanding: () => readJournal(journalPath).outstanding,
+  };
+}
 
 /**
  * The guardian: a small process that holds nothing but the journal of changed limits, and puts back what is outstanding
@@ -32,8 +69,8 @@ export type GuardianStart =
  * next start puts back. Where the journal's directory is removed with the service (RuntimeDirectory= without
  * RuntimeDirectoryPreserve=), not even that: see docs/operating.md.
  */
-export class GuardianProcess {
-  readonly #options: GuardianOptions;
+export class GuardianProcess<Left extends Waiting = OutstandingChange, Found = Recovery> {
+  readonly #duty: Duty<Left, Found>;
   readonly #lock: number;
   readonly #readEnd: number;
   readonly #writeEnd: number;
@@ -43,9 +80,9 @@ export class GuardianProcess {
   #released = false;
   #failures = 0;
 
-  private constructor(options: GuardianOptions, lock: number) {
+  private constructor(duty: Duty<Left, Found>, lock: number) {
     const { readEnd, writeEnd } = createPipe();
-    this.#options = options;
+    this.#duty = duty;
     this.#lock = lock;
     this.#readEnd = readEnd;
     this.#writeEnd = writeEnd;
@@ -55,18 +92,21 @@ export class GuardianProcess {
    * Takes the journal over from whoever had it, puts back what is outstanding in it as far as that can be, and starts a
    * guardian. To be called before the rescue thread opens the journal. Never throws.
    */
-  static async start(options: GuardianOptions): Promise<GuardianStart> {
+  static start(options: GuardianOptions): Promise<GuardianStart> {
+    return GuardianProcess.startFor(limitsDuty(options));
+  }
+
+  /** As {@link start}, for any journals. */
+  static async startFor<Left extends Waiting, Found>(duty: Duty<Left, Found>): Promise<Started<Left, Found>> {
     let lock: number | null = null;
     try {
-      lock = await takeJournalLock(options.journalPath, options.procRoot);
-      if (lock === null) {
-        return { refusal: `another guard of this host moves limits: it holds ${options.journalPath}.lock` };
-      }
-      signLock(lock, options.procRoot);
-      const recovered = await recoverLocked(options, lock);
-      // Written anew: who waited for an earlier guard does not wait for this one.
-      Journal.open(options.journalPath).close();
-      const guardian = new GuardianProcess(options, lock);
+      lock = await takeJournalLock(duty.path, duty.procRoot);
+      if (lock === null)
+        return { refusal: `another guard of this host ${duty.doing}: it holds ${duty.path}.lock` };
+      signLock(lock, duty.procRoot);
+      const recovered = await duty.recover(lock);
+      duty.open();
+      const guardian = new GuardianProcess(duty, lock);
       // From here on the lock is the guardian's to close.
       lock = null;
       const why = await guardian.#begin();
@@ -99,19 +139,23 @@ export class GuardianProcess {
    * @returns what is not back after a second: raised limits of cgroups that use more than the original, for which the
    * guardian stays
    */
-  async release(): Promise<readonly OutstandingChange[]> {
+  async release(): Promise<readonly Left[]> {
     if (this.#released) return [];
     this.#released = true;
     const child = this.#child;
     if (this.#alive) this.#tellStop();
     closeDescriptor(this.#writeEnd);
     closeDescriptor(this.#readEnd);
-    if (!this.#alive) leaveGuardian(this.#options, this.#lock);
+    if (!this.#alive) this.#leaveAnother();
     const left = await this.#untilPutBack();
     const died = child !== null && (child.exitCode !== null || child.signalCode !== null);
-    if (died && left.length > 0) leaveGuardian(this.#options, this.#lock);
+    if (died && left.length > 0) this.#leaveAnother();
     fs.closeSync(unsigned(this.#lock));
     return left;
+  }
+
+  #leaveAnother(): void {
+    leave(this.#duty.spawn("stay", null, this.#lock));
   }
 
   /** Not a crash: it need not be told of. */
@@ -123,9 +167,9 @@ export class GuardianProcess {
     }
   }
 
-  async #untilPutBack(): Promise<readonly OutstandingChange[]> {
+  async #untilPutBack(): Promise<readonly Left[]> {
     for (let waitedMs = 0; ; waitedMs += RELEASE_LOOK_MS) {
-      const { outstanding } = readJournal(this.#options.journalPath);
+      const outstanding = this.#duty.outstanding();
       if (outstanding.every(({ waiting }) => waiting) || waitedMs >= RELEASE_LIMIT_MS) return outstanding;
       await pause(RELEASE_LOOK_MS);
     }
@@ -133,7 +177,7 @@ export class GuardianProcess {
 
   /** Starts one. @returns null when it listens, else why not */
   async #begin(): Promise<string | null> {
-    const child = spawnGuardian(this.#options, "stay", this.#readEnd, this.#lock);
+    const child = this.#duty.spawn("stay", this.#readEnd, this.#lock);
     this.#child = child;
     const startedMs = performance.now();
     const why = await untilListening(child);

@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import type { AbandonedChange, JournalProblem, OutstandingChange } from "../../core/rescue/journal.ts";
@@ -62,7 +63,11 @@ export async function recoverJournal(options: GuardianOptions): Promise<Recovery
 
 /** A guardian without a guard: it waits until everything is back, or until a guard asks for the journal. */
 export function leaveGuardian(options: GuardianOptions, lock: number): void {
-  const child = spawnGuardian(options, "stay", null, lock);
+  leave(spawnGuardian(options, "stay", null, lock));
+}
+
+/** Lets a guardian that was started go its way. */
+export function leave(child: ChildProcess): void {
   child.on("error", () => undefined);
   child.stdout?.destroy();
   child.unref();

@@ -16,26 +16,38 @@ export interface GuardianOptions {
   readonly kernelLogPath: string | null;
 }
 
-/**
- * Starts the guardian's script, in a session of its own: a Ctrl-C on the terminal is for the guard.
- * @param input descriptor whose end it waits for; null: it puts back at once
- * @param mode `once`: what cannot be put back yet is let be; `stay`: waited for
- * @param lock descriptor of the journal's lock, which it holds as long as it lives
- */
+/** `once`: what cannot be put back yet is let be; `stay`: waited for. */
+export type GuardianMode = "once" | "stay";
+
+/** Starts the guardian of a journal of limits: {@link spawnScript}. */
 export function spawnGuardian(
   options: GuardianOptions,
-  mode: "once" | "stay",
+  mode: GuardianMode,
   input: number | null,
   lock: number,
 ): ChildProcess {
   const { journalPath, procRoot, pageBytes, kernelLogPath } = options;
   const args = [journalPath, procRoot, String(pageBytes), mode, kernelLogPath ?? ""];
+  return spawnScript(GUARDIAN_SCRIPT, args, input, lock);
+}
+
+/**
+ * Starts a guardian's script, in a session of its own: a Ctrl-C on the terminal is for the guard.
+ * @param input descriptor whose end it waits for; null: it puts back at once
+ * @param lock descriptor of the journal's lock, which it holds as long as it lives
+ */
+export function spawnScript(
+  script: string,
+  args: readonly string[],
+  input: number | null,
+  lock: number,
+): ChildProcess {
   return spawn("/bin/sh", ["-c", 'eval "$PLIMSOLL_GUARDIAN"', "plimsoll-guardian", ...args], {
     detached: true,
     stdio: [input ?? "ignore", "pipe", outlivesUs() ? "inherit" : "ignore", lock],
     cwd: "/",
     // LC_ALL: a path is bytes, whatever the locale thinks of them.
-    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", PLIMSOLL_GUARDIAN: GUARDIAN_SCRIPT },
+    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", PLIMSOLL_GUARDIAN: script },
   });
 }
 

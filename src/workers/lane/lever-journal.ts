@@ -63,6 +63,12 @@ export class LeverJournal {
     }
   }
 
+  /** Lets go of the file. What is held stays so. */
+  release(): void {
+    if (this.#descriptor >= 0) fs.closeSync(this.#descriptor);
+    this.#descriptor = -1;
+  }
+
   #append(line: string): void {
     const bytes = Buffer.from(line);
     const written = fs.writeSync(this.#descriptor, bytes, 0, bytes.length, null);
