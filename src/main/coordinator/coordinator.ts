@@ -26,6 +26,7 @@ import { Crew } from "./crew.ts";
 import { HelperProcess } from "./helper-process.ts";
 import { switchedOffEvent } from "./idle.ts";
 import { Latencies } from "./latencies.ts";
+import { LeversKeeper, type LeversKeeperOptions, mayImpose, recoverLevers } from "./levers-keeper.ts";
 import type { Log } from "./log.ts";
 import { Questions } from "./questions.ts";
 import { RescueKeeper } from "./rescue-keeper.ts";
@@ -84,6 +85,7 @@ export class Guard {
   #server: StatusServer | null = null;
   #auditPath: string | null = null;
   #keeper: RescueKeeper | null = null;
+  #levers: LeversKeeper | null = null;
   /** One after the other, when policies are read anew in quick succession. */
   #starting: Promise<void> = Promise.resolve();
   /** Before there is a recorder, what is to be recorded waits here. */
@@ -134,6 +136,7 @@ export class Guard {
     this.#descriptors = openDescriptors(this.#helper, this.#openKernelLog());
     const limitations = raisePriority();
     this.#keeper = await this.#keepRescues();
+    await this.#keepLevers();
     await this.#crew.start(this.#workers());
     await this.#firstSample();
     this.#record(this.#startedEvent());
@@ -191,6 +194,7 @@ export class Guard {
       return this.#limited("nobody is rescued before the next start", "the guard was started as a dry run");
     }
     this.#keeper ??= await this.#keepRescues();
+    if (this.#levers === null) await this.#keepLevers();
     for (const name of this.#workers()) {
       if (this.#crew.names.includes(name)) continue;
       this.#crew.add(name);
@@ -203,6 +207,7 @@ export class Guard {
     this.#record({ event: "stopped", reason, uptimeMs: Date.now() - this.#startedMs });
     await this.#crew.stop(STOP_LIMIT_MS);
     await this.#keeper?.release();
+    await this.#levers?.release();
     await this.#server?.close();
     this.#helper?.stop();
     if (this.#lock !== null) fs.closeSync(this.#lock);
@@ -259,6 +264,23 @@ export class Guard {
     }
     const limited = (what: string, why: string): void => this.#limited(what, why);
     return RescueKeeper.start({ guardian, board: this.board, log, limited });
+  }
+
+  /** Before anything is imposed on others: as with limits. */
+  async #keepLevers(): Promise<void> {
+    const { places, roots, log } = this.#options;
+    const options: LeversKeeperOptions = {
+      guardian: {
+        directory: path.dirname(places.journalPath),
+        procRoot: roots.proc,
+        kernelLogPath: this.#policy.record.kmsg ? roots.kmsg : null,
+      },
+      board: this.board,
+      log,
+      limited: (what, why) => this.#limited(what, why),
+    };
+    if (mayImpose(this.#policy)) this.#levers = await LeversKeeper.start(options);
+    else if (!this.#policy.dryRun) await recoverLevers(options);
   }
 
   /** That an earlier guard's changes cannot be put back is no reason not to guard. */
@@ -337,7 +359,7 @@ export class Guard {
       resourceRings: this.#shared.resourceRings,
       rescueOrders: this.#shared.rescueOrders,
       journalPath: this.#journalPath,
-      leversDirectory: null,
+      leversDirectory: this.#levers === null ? null : path.dirname(this.#options.places.journalPath),
       leversDirectory: null,
       knownCgroups: [...this.#knownCgroups.values()],
       datasetDirectory: null,
