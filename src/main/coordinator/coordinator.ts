@@ -360,7 +360,6 @@ export class Guard {
       rescueOrders: this.#shared.rescueOrders,
       journalPath: this.#journalPath,
       leversDirectory: this.#levers === null ? null : path.dirname(this.#options.places.journalPath),
-      leversDirectory: null,
       knownCgroups: [...this.#knownCgroups.values()],
       datasetDirectory: null,
       descriptors: this.#descriptors,
