@@ -1,11 +1,16 @@
 /** docs/formats.md against what the guard really writes and prints: nothing may occur that is not documented. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import path from "node:path";
 import { expect, test } from "vitest";
 import { decisionLine } from "../../src/core/audit/line.ts";
 import { recommendationLine, rescueLine, returnLine } from "../../src/core/audit/rescue.ts";
+import { actionLine, resourceLevelLine } from "../../src/core/audit/resource.ts";
 import type { Decision } from "../../src/core/memory/decision.ts";
 import type { RescueReport, ReturnReport } from "../../src/core/rescue/report.ts";
+import type { ResourceChange, ResourceReport } from "../../src/core/resources/report.ts";
+import { RESOURCES } from "../../src/core/resources/resource.ts";
+import { RESOURCE_COLUMNS } from "../../src/core/resources/tables.ts";
 import { MEMORY_COLUMNS, PROCESS_COLUMNS } from "../../src/core/samples.ts";
 import { rankVictims } from "../../src/core/victim/rank.ts";
 import { TestCgroup } from "../support/cgroup.ts";
@@ -71,7 +76,7 @@ function undocumented(value: unknown, table: readonly Row[]): string[] {
 }
 
 function undocumentedInLine(line: Record<string, unknown>): string[] {
-  const numbers = "numbers" in line ? tableUnder("Numbers") : [];
+  const numbers = "numbers" in line ? tableUnder(line["resource"] === "memory" ? "Numbers" : "Figures") : [];
   return undocumented(line, [...tableUnder(`Event \`${String(line["event"])}\``), ...numbers]);
 }
 
@@ -129,6 +134,56 @@ test("every field of a group's decision is documented", () => {
   expect(undocumentedInLine(decisionLine(made, 0, null, identity))).toEqual([]);
 });
 
+test("every field of what is recorded of other resources is documented", () => {
+  const report: ResourceReport = {
+    id: "a",
+    resource: "cpu",
+    subject: "host",
+    verb: "quarantine",
+    target: "pid 1 (a)",
+    victims: [{ pid: 1, startTicks: 2 }],
+    outcome: "partly",
+    why: "busy",
+    before: { busyShare: 1, running: null },
+    after: { busyShare: null, running: 2 },
+    steps: [{ what: "a", afterMs: 1, tookMs: 2, result: "b" }],
+    candidates: ["pid 2 (b)"],
+    wallMs: 0,
+    tookMs: 3,
+    dryRun: false,
+  };
+  const change: ResourceChange = {
+    resource: "net",
+    subject: "eth0",
+    level: "warning",
+    change: "began",
+    atUs: 1,
+    numbers: { sentBytesPerSecond: 1, sentPackets: null },
+  };
+  const lines = [
+    actionLine(report, () => null),
+    actionLine({ ...report, target: null }, (pid, startTicks) => {
+      return { pid, startTicks, name: "a", commandLine: null, uid: null, cgroup: null };
+    }),
+    resourceLevelLine(change, 0),
+  ];
+  for (const line of lines) expect(undocumentedInLine(line)).toEqual([]);
+});
+
+test("the tables of a dataset are documented, each column", () => {
+  const text = readFileSync(new URL("../../docs/datasets.md", import.meta.url), "utf8");
+  for (const resource of RESOURCES) {
+    const section = text.split(/^\*\*/m).find((each) => each.startsWith(`${resource}**`)) ?? "";
+    const named = [...section.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap(([, names]) =>
+      [...(names as string).matchAll(/`(\w+)`/g)].map(([, name]) => name),
+    );
+    expect(named, resource).toEqual(RESOURCE_COLUMNS[resource].map(({ name }) => name));
+    for (const { name, type } of RESOURCE_COLUMNS[resource])
+      if (type !== "uint64")
+        expect(section, `${resource}.${name}`).toMatch(new RegExp(`\`${name}\`.*${type}`));
+  }
+});
+
 test("every field of what is recorded of limits is documented", () => {
   const donor = { number: 2, path: "/b", limitAfterBytes: 4096 };
   const refused = { path: "/a", number: 1, refusal: "EBUSY: /a/memory.max", wallMs: 0 };
@@ -183,7 +238,12 @@ test("every field that occurs in a real audit log, and in a real status, is docu
   hog.go();
   await guard.decision("ended");
   await guard.decision("noted");
-  const status = await guard.ask({ ask: "status" });
+  const status = JSON.parse(
+    execFileSync(process.execPath, [BIN, "status", "--json", "--scope", cgroup.scope], {
+      encoding: "utf8",
+      env: { ...process.env, PLIMSOLL_RUN_DIR: path.join(guard.home, "run") },
+    }),
+  ) as Record<string, unknown>;
   guard.writePolicy("");
   guard.child.kill("SIGHUP");
   await guard.recorded("the new policy", ({ event }) => event === "policy-reloaded");
@@ -198,4 +258,7 @@ test("every field that occurs in a real audit log, and in a real status, is docu
   for (const line of lines) expect(undocumentedInLine(line)).toEqual([]);
   expect(undocumented(status, tableUnder("Status"))).toEqual([]);
   expect(status["lastAction"]).not.toBeNull();
+  const [memory] = status["resources"] as { resource: string; lastAction: object | null }[];
+  expect(memory).toMatchObject({ resource: "memory", subject: cgroup.scope });
+  expect(memory?.lastAction).not.toBeNull();
 });
