@@ -51,6 +51,11 @@ export class TestCgroup {
     return TestCgroup.#make(context, "/sys/fs/cgroup/freezer", 1);
   }
 
+  /** A cgroup of any v1 controller that has a hierarchy of its own. */
+  static of(context: TestContext, controller: string): TestCgroup {
+    return TestCgroup.#make(context, `/sys/fs/cgroup/${controller}`, 1);
+  }
+
   /** A cgroup of the v1 pids controller, with room for so many processes. */
   static pids(context: TestContext, processes: number): TestCgroup {
     const cgroup = TestCgroup.#make(context, "/sys/fs/cgroup/pids", 1);

@@ -46,6 +46,21 @@ export const freezer: Need = () =>
     ? canMakeDirectory("/sys/fs/cgroup/freezer", "freezer cgroups")
     : "needs the cgroup v1 freezer at /sys/fs/cgroup/freezer: nothing else keeps a process from dying";
 
+/** The v1 cpu controller: quotas of processor time. */
+export const cpuCgroups: Need = () =>
+  fs.existsSync("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") || fs.existsSync("/sys/fs/cgroup/cpu/cgroup.procs")
+    ? canMakeDirectory("/sys/fs/cgroup/cpu", "cpu cgroups")
+    : "needs the cgroup v1 cpu controller at /sys/fs/cgroup/cpu";
+
+/** The v1 blkio controller with throttling, and a block device to throttle. */
+export const throttleDevice: Need = () => {
+  if (!fs.existsSync("/sys/fs/cgroup/blkio/blkio.throttle.read_bps_device"))
+    return "needs the cgroup v1 blkio controller with throttling at /sys/fs/cgroup/blkio";
+  return fs.existsSync("/sys/block") && fs.readdirSync("/sys/block").length > 0
+    ? null
+    : "needs a block device in /sys/block";
+};
+
 /** The v1 pids controller: how many processes there may be. */
 export const pidsCgroups: Need = () =>
   fs.existsSync("/sys/fs/cgroup/pids")

@@ -290,25 +290,28 @@ renice_to() {
   if renice "$@"; then outcome=done; fi
   forking=no
 }
+is_ours() {
+  [ "$nice_now" = "$value" ] || [ "$nice_now" = "$before" ]
+}
 put_back_thread() {
   outcome=gone
   is_process || return 0
   outcome=done
   [ "$nice_now" != "$original" ] || return 0
   outcome=left
-  [ "$nice_now" = "$value" ] || return 0
+  is_ours || return 0
   renice_to $original -p $id
 }
 put_back_nice() {
   outcome=gone
   is_process || return 0
   threads= after=done
-  [ "$nice_now" = "$value" ] || [ "$nice_now" = "$original" ] || after=left
+  is_ours || [ "$nice_now" = "$original" ] || after=left
   for task in "$proc/$id/task/"*; do
-    read_stat "$task/stat" && [ "$nice_now" = "$value" ] && threads="$threads @{task##*/}"
+    read_stat "$task/stat" && [ "$nice_now" != "$original" ] && is_ours && threads="$threads @{task##*/}"
   done
   outcome=$after
-  [ -n "$threads" ] && [ "$value" != "$original" ] || return 0
+  [ -n "$threads" ] || return 0
   renice_to $original -p $threads
   [ $outcome = wait ] || outcome=$after
 }

@@ -82,6 +82,8 @@ export class StopHand implements Hand {
 export class NiceHand implements Hand {
   readonly #procRoot: string;
   readonly #lever: NiceLever;
+  /** What is imposed now, when another value is about to be. */
+  #heldValue: number | null = null;
 
   constructor(procRoot: string, lever: NiceLever) {
     this.#procRoot = procRoot;
@@ -94,6 +96,7 @@ export class NiceHand implements Hand {
 
   look(held: HeldLever | null): Found {
     const { pid, value } = this.#lever;
+    this.#heldValue = held !== null && "value" in held.lever ? Number(held.lever.value) : null;
     if (!holds(effectiveCapabilities(this.#procRoot), CAP_SYS_NICE))
       return refused("it could not be put back without CAP_SYS_NICE");
     const nice = this.#isThere ? niceOrNull(pid) : null;
@@ -116,7 +119,7 @@ export class NiceHand implements Hand {
   apply(): string | null {
     const { pid, value } = this.#lever;
     for (let round = 0; round < ROUNDS; round++) {
-      const left = threadsOf(this.#procRoot, pid).filter((thread) => (niceOrNull(thread) ?? value) < value);
+      const left = threadsOf(this.#procRoot, pid).filter((thread) => this.#isToChange(niceOrNull(thread)));
       if (left.length === 0) return null;
       for (const thread of left) {
         const refusal = this.#isThere ? setNice(thread, value) : null;
@@ -124,6 +127,11 @@ export class NiceHand implements Hand {
       }
     }
     return null;
+  }
+
+  #isToChange(nice: number | null): boolean {
+    const { value } = this.#lever;
+    return nice !== null && (nice < value || (nice === this.#heldValue && nice !== value));
   }
 
   parts(): readonly Lever[] {
@@ -135,28 +143,21 @@ export class NiceHand implements Hand {
     });
   }
 
-  putBack({ original }: HeldLever): PutBack {
+  putBack({ original: text, before }: HeldLever): PutBack {
     const { pid, value, kind } = this.#lever;
+    const original = Number(text);
+    const ours: ReadonlySet<number> = new Set([value, Number(before)]);
     if (!this.#isThere) return { end: "gone", text: "is gone" };
     const nice = niceOrNull(pid);
-    if (kind === "thread") return this.#putBackOne(pid, Number(original));
+    const isOurs = nice === null || nice === original || ours.has(nice);
     // Threads that it started meanwhile have its value.
-    for (const thread of threadsOf(this.#procRoot, pid)) {
-      if (niceOrNull(thread) !== value) continue;
-      const back = this.#putBackOne(thread, Number(original));
-      if (back.end === "waits") return back;
+    for (const thread of kind === "thread" ? [pid] : threadsOf(this.#procRoot, pid)) {
+      const present = niceOrNull(thread);
+      if (present === null || present === original || !ours.has(present)) continue;
+      const refusal = setNice(thread, original);
+      if (refusal !== null && refusal.code !== "ESRCH") return { end: "waits", text: refusal.code };
     }
-    if (nice === value || nice === Number(original)) return { end: "done", text: `${original} again` };
+    if (isOurs) return { end: "done", text: `${original} again` };
     return { end: "left", text: `is ${nice}, which is not the guard's: left so` };
-  }
-
-  #putBackOne(thread: number, original: number): PutBack {
-    const nice = niceOrNull(thread);
-    if (nice === null) return { end: "gone", text: "is gone" };
-    if (nice !== this.#lever.value && nice !== original)
-      return { end: "left", text: `is ${nice}, which is not the guard's: left so` };
-    const refusal = setNice(thread, original);
-    if (refusal === null) return { end: "done", text: `${original} again` };
-    return refusal.code === "ESRCH" ? { end: "gone", text: "is gone" } : { end: "waits", text: refusal.code };
   }
 }
