@@ -59,7 +59,7 @@ export class IoState {
   adopt(terms: IoTerms): void {
     this.terms = terms;
     if (terms.policy.enabled) return;
-    for (const number of [...this.devices.keys()]) this.#remove(number);
+    for (const number of this.devices.keys()) this.#remove(number);
   }
 
   names(appeared: readonly NamedThing[], gone: readonly number[]): void {

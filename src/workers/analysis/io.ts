@@ -109,21 +109,21 @@ export class IoAnalysis implements ResourceAnalysis {
       this.#context.send("io-lane", { type: "prepare", resource: "io" });
       this.#prepared = true;
     }
-    if (!this.#policy.dryRun && ladder.some(({ action }) => action === "throttle")) {
-      for (const { number, name } of devices) this.#count(number, name ?? "");
-    }
-    for (const [i, look] of this.#looker.look(devices).entries()) {
-      const device = devices[i];
+    const mayCount = !this.#policy.dryRun && ladder.some(({ action }) => action === "throttle");
+    const counted = devices.filter((device) => !mayCount || !this.#beginsToCount(device));
+    for (const [i, look] of this.#looker.look(counted).entries()) {
+      const device = counted[i];
       if (device !== undefined) this.#state.look(device, look);
     }
   }
 
-  #count(device: number, name: string): void {
-    if (!this.#looker.count(device)) return;
+  #beginsToCount({ number, name }: Device): boolean {
+    if (!this.#looker.count(number)) return false;
     this.#context.log(
       "info",
-      `the kernel counts the I/O of ${name} by cgroup from now on; nothing is limited`,
+      `the kernel counts the I/O of ${name ?? number} by cgroup from now on; nothing is limited`,
     );
+    return true;
   }
 
   #act(action: IoAction): void {
