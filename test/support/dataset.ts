@@ -2,7 +2,13 @@ import fs from "node:fs";
 import path from "node:path";
 import { Usage } from "../../src/core/cgroups/columns.ts";
 import { newManifest } from "../../src/core/dataset/manifest.ts";
-import { RECORDABLE, TABLE_COLUMNS, TABLE_NAMES, type TableName } from "../../src/core/dataset/tables.ts";
+import {
+  RECORDABLE,
+  type Recordable,
+  TABLE_COLUMNS,
+  TABLE_NAMES,
+  type TableName,
+} from "../../src/core/dataset/tables.ts";
 import { createRing, type SharedRing } from "../../src/core/ring/views.ts";
 import { RingWriter } from "../../src/core/ring/writer.ts";
 import { batches, type Dataset } from "../../src/workers/common/dataset-reader.ts";
@@ -44,7 +50,7 @@ export function rowOf(table: TableName, i: number): Row {
 }
 
 /** A directory with the manifest that a recording begins with. */
-export function beginDataset(directory: string): string {
+export function beginDataset(directory: string, resources: readonly Recordable[] = RECORDABLE): string {
   fs.mkdirSync(directory, { recursive: true });
   const manifest = newManifest({
     programVersion: "0.0.0-test",
@@ -52,7 +58,7 @@ export function beginDataset(directory: string): string {
     kernel: "6.18.0",
     bootId: null,
     cgroupVersion: 1,
-    resources: RECORDABLE,
+    resources,
     clock: { name: "CLOCK_MONOTONIC", anchorMonotonicUs: 1e9, anchorWallMs: 1.7e12 },
     intervalMs: 1,
     statEvery: 1,

@@ -11,9 +11,14 @@ const UNITS: readonly (readonly [string, (value: number) => string])[] = [
   ["Bytes", formatBytes],
   ["Share", (value) => `${count(value * 100)} %`],
   ["Seconds", (value) => formatDuration(Math.round(value * 1000))],
-  ["Us", (value) => formatDuration(value < 1000 ? value / 1000 : Math.round(value / 1000))],
-  ["Ms", (value) => formatDuration(value < 10 ? value : Math.round(value))],
+  ["Us", (value) => duration(value / 1000)],
+  ["Ms", duration],
 ];
+
+/** Below a second to three digits. */
+function duration(ms: number): string {
+  return formatDuration(Math.abs(ms) < 1000 ? Number(ms.toPrecision(3)) : Math.round(ms));
+}
 
 /** Three digits, or all of a whole number. */
 function count(value: number): string {

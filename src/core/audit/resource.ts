@@ -86,8 +86,7 @@ export function actionFactsSentence(facts: ActionFacts): string {
     changesText(facts.before, facts.after),
   ];
   const details = parts.filter((part) => part !== "").join("; ");
-  const did = `${actText(facts)}${facts.target === null ? "" : ` ${facts.target}`}`;
-  return `${head(facts.resource, facts.subject)}: ${facts.why}; ${did}${details === "" ? "" : `: ${details}`} (id ${facts.id})`;
+  return `${head(facts.resource, facts.subject)}: ${facts.why}; ${actText(facts)}${details === "" ? "" : `; ${details}`} (id ${facts.id})`;
 }
 
 /** `host` goes without saying. */
@@ -110,8 +109,9 @@ const WORDS: Readonly<Record<ResourceOutcome, string>> = {
   released: "released",
 };
 
-function actText({ verb, outcome, dryRun }: ActionFacts): string {
-  return dryRun || outcome === "dry-run" ? `would ${verb}` : `${verb} ${WORDS[outcome] ?? outcome}`;
+function actText({ verb, target, outcome, dryRun }: ActionFacts): string {
+  const act = target === null ? verb : `${verb} ${target}`;
+  return dryRun || outcome === "dry-run" ? `would ${act}` : `${act}: ${WORDS[outcome] ?? outcome}`;
 }
 
 function victimsText({ victims, victimCount, target }: ActionFacts): string {

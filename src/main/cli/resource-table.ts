@@ -35,7 +35,7 @@ const GAP = "  ";
 /** No line is longer, so that it fits a terminal of 100 columns. */
 const WIDTH = 99;
 /** At most so wide; the last column has what is left. */
-const WIDEST = [8, 20, 8, 30, 12, 8] as const;
+const WIDEST = [8, 18, 8, 28, 10, 6] as const;
 /** Exhaustion further away than this is not worth a figure. */
 const FAR_MS = 7 * 86_400_000;
 

@@ -24,6 +24,11 @@ export class NameLog {
     }
   }
 
+  /** How many things are there now. */
+  get present(): number {
+    return this.#present.size;
+  }
+
   /** Takes a letter of a sampler's, which may tell again what is known. @param nowUs unless the letter says when */
   take({ resource, appeared, gone, atUs }: Message & { readonly type: "names" }, nowUs: number): void {
     const timeUs = Math.floor(atUs ?? nowUs);
