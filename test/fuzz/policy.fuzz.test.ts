@@ -9,6 +9,7 @@ import type { PolicyLayer } from "../../src/core/policy/document.ts";
 import type { HostFacts } from "../../src/core/policy/finding.ts";
 import { lintPolicy } from "../../src/core/policy/lint.ts";
 import { formatProblem, type PolicyProblem } from "../../src/core/policy/problem.ts";
+import { parseSwitches } from "../../src/core/policy/switches.ts";
 import { parsePolicy, readDocument } from "../../src/main/config/parse-policy.ts";
 import { parseCalibration } from "../../src/main/config/read-calibration.ts";
 import { profilePath } from "../../src/main/config/profiles.ts";
@@ -27,7 +28,12 @@ const HOST: HostFacts = {
     { path: "/a", limitBytes: 2 ** 20 },
     { path: "/a/b", limitBytes: null },
   ],
-  resources: null,
+  resources: {
+    processors: 2,
+    ioPressure: false,
+    defaultRouteInterfaces: ["eth0", "a"],
+    switches: parseSwitches("plimsoll=nocpu,x"),
+  },
 };
 const DEFAULT_TEXT = readFileSync(profilePath("default"), "utf8");
 const uidOf = (name: string): number | null => (name.startsWith("a") ? 5 : null);
@@ -109,9 +115,10 @@ test("any line noise of TOML's own signs", () => {
   );
 });
 
-test("the built-in policy with pieces cut out, put in and exchanged", () => {
+test.each(["default", "ork"])("the %s policy with pieces cut out, put in and exchanged", (profile) => {
+  const whole = readFileSync(profilePath(profile), "utf8");
   const edit = fc.record({
-    at: fc.nat({ max: DEFAULT_TEXT.length }),
+    at: fc.nat({ max: whole.length }),
     length: fc.nat({ max: 40 }),
     put: fc.oneof(
       fc.constantFrom("", "[", "]", '"', "\n", "=", "%", "0", "-", "false", "{}"),
@@ -123,7 +130,7 @@ test("the built-in policy with pieces cut out, put in and exchanged", () => {
     fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), (edits) => {
       const apply = (text: string, { at, length, put }: (typeof edits)[number]): string =>
         text.slice(0, at) + put + text.slice(at + length);
-      if (play(edits.reduce(apply, DEFAULT_TEXT))) good += 1;
+      if (play(edits.reduce(apply, whole))) good += 1;
     }),
     { numRuns: 500 },
   );
@@ -150,6 +157,16 @@ const likely = fc.letrec<{ value: unknown; table: unknown }>((tie) => ({
       "auto",
       "a.*",
       "alice",
+      "throttle",
+      "reclaim",
+      "/",
+      "/var/**",
+      "eth*",
+      "02:*",
+      "retest",
+      "oldest",
+      "test:///default",
+      "warning",
     ),
     fc.constantFrom<unknown>(true, false, 0, -1, 500, 0.5, "", "(", "500M", Number.MAX_SAFE_INTEGER),
     fc.array(tie("value"), { maxLength: 3 }),
