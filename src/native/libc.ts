@@ -51,6 +51,9 @@ const functions = define({
   recv: declare(I64, I32, U8Array, U64, I32),
   send: declare(I64, I32, U8Array, U64, I32),
   if_nametoindex: declare(U32, DataType.String),
+  fcntl: declare(I32, I32, I32, I32),
+  fanotify_init: declare(I32, U32, U32),
+  fanotify_mark: declare(I32, I32, U32, U64, I32, U8Array),
 });
 /** Without errno, whose text would be looked up for every call: poll(2) is called more than all others together. */
 const plainCalls = define({
@@ -62,13 +65,21 @@ const plainCalls = define({
 });
 /** getdents64(2) has no wrapper that hands out raw entries; its buffer needs a signature of its own. */
 const bufferCalls = define({ syscall: declare(I64, I64, I64, U8Array, I64) });
+/** openat2(2) takes a path and a structure. */
+const pathCalls = define({ syscall: declare(I64, I64, I64, U8Array, U8Array, I64) });
 /** mlock2(2) takes addresses, which are past 2^53 for some mappings: as BigInt. */
 const addressCalls = define({ mlock2: declare(I32, DataType.BigInt, U64, U32) });
 /** memcpy(3) answers where its target is: the only way to an address that a structure must hold. */
 const whereCalls = define({ memcpy: declare(DataType.BigInt, U8Array, U8Array, U64) });
 
 /** System calls without a wrapper in every glibc; the numbers are the same on all architectures since 5.x. */
-export const SyscallNumber = { pidfdSendSignal: 424, pidfdOpen: 434, processMrelease: 448 } as const;
+export const SyscallNumber = {
+  pidfdSendSignal: 424,
+  pidfdOpen: 434,
+  /** Since Linux 5.6. */
+  openat2: 437,
+  processMrelease: 448,
+} as const;
 /** getdents64(2): one of the old ones, whose number differs. */
 export const GETDENTS64 = process.arch === "x64" ? 217 : 61;
 
@@ -118,4 +129,8 @@ export const libc = {
   send: primed(functions.send, noDescriptor, none, 0, 0),
   ifNametoindex: primed(functions.if_nametoindex, ""),
   memcpy: primed(whereCalls.memcpy, none, none, 0),
+  openat2: primed(pathCalls.syscall, SyscallNumber.openat2, noDescriptor, none, none, 0),
+  fcntl: primed(functions.fcntl, noDescriptor, 0, 0),
+  fanotifyInit: primed(functions.fanotify_init, unknownFlags, 0),
+  fanotifyMark: primed(functions.fanotify_mark, noDescriptor, 0, 0, 0, none),
 };
