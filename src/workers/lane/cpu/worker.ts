@@ -1,18 +1,15 @@
-import type { CpuAction } from "../../../core/cpu/action.ts";
-import type { ResourceReport } from "../../../core/resources/report.ts";
 import { WorkerContext } from "../../common/worker.ts";
-import { Lane, type LaneWork } from "../lane.ts";
+import { Lane } from "../lane.ts";
+import { Levers } from "../levers.ts";
+import { CpuLane } from "./lane.ts";
 
-class CpuLane implements LaneWork<CpuAction> {
-  readonly holds = false;
-
-  async act(_action: CpuAction): Promise<ResourceReport> {
-    throw new Error("not built yet");
-  }
-
-  takePolicy(): void {}
-
-  close(): void {}
-}
-
-new Lane(WorkerContext.current(), new CpuLane()).run();
+const context = WorkerContext.current();
+const { roots, policy, units } = context.start;
+const lane = new CpuLane({
+  roots,
+  policy,
+  ticksPerSecond: units.ticksPerSecond,
+  ladders: Levers.of(context, "cpu"),
+  fairUse: Levers.of(context, "fairuse"),
+});
+new Lane(context, lane).run();
