@@ -63,6 +63,19 @@ export class TestCgroup {
     return cgroup;
   }
 
+  /** A cgroup of the hierarchy at `root`. */
+  static in(context: TestContext, root: string, version: CgroupVersion): TestCgroup {
+    return TestCgroup.#make(context, root, version);
+  }
+
+  /** A cgroup within another, whatever its controllers. */
+  static below(context: TestContext, parent: TestCgroup, name: string): TestCgroup {
+    const cgroup = new TestCgroup(parent.directory, name, parent.version, `${parent.scope}/${name}`);
+    cgroup.make();
+    context.onTestFinished(() => cgroup.remove());
+    return cgroup;
+  }
+
   static #make(context: TestContext, root: string, version: CgroupVersion): TestCgroup {
     const cgroup = new TestCgroup(root, `plimsoll-test-${process.pid}-${++count}`, version);
     cgroup.make();
