@@ -33,6 +33,7 @@ class HostSampler {
   #armedUs = Number.POSITIVE_INFINITY;
   /** When the sample that is being taken began: its rows bear the numbers that it announces. */
   #sampleUs = monotonicUs();
+  #stopping = false;
 
   constructor(context: WorkerContext) {
     const { descriptors } = context.start;
@@ -104,6 +105,7 @@ class HostSampler {
   #takeLetters(): boolean {
     for (let message = this.#context.receive(); message !== null; message = this.#context.receive()) {
       if (message.type === "stop") {
+        this.#stopping = true;
         for (const { sampler } of this.#timed) sampler.close();
         return false;
       }
@@ -117,7 +119,8 @@ class HostSampler {
   }
 
   #announce(message: Extract<Message, { type: "names" }>): void {
-    if (message.appeared.length === 0 && message.gone.length === 0) return;
+    // What is let go of at the end is not gone.
+    if (this.#stopping || (message.appeared.length === 0 && message.gone.length === 0)) return;
     const recording = this.#context.start.datasetDirectory !== null;
     this.#context.send(recording ? "dataset" : "analysis", message);
   }
