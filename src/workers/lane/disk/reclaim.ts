@@ -61,6 +61,8 @@ interface Course {
   expected: number;
   wanted: number;
   settles: number;
+  /** Names that are done with, as they were found: not looked at again when files are looked for once more. */
+  readonly settled: Set<string>;
   unnamed: number;
   deleted: number;
   truncated: number;
@@ -105,6 +107,7 @@ export class Reclaimer {
       expected: 0,
       wanted: job.recover - amount(before, job.room),
       settles: 0,
+      settled: new Set(),
       unnamed: 0,
       deleted: 0,
       truncated: 0,
@@ -145,12 +148,16 @@ export class Reclaimer {
 /** @returns whether enough is free */
 async function removeAll(course: Course, gathered: Gathered): Promise<boolean> {
   const { job } = course;
-  for (const text of gathered.notes) note(course, "look for files", text);
+  for (const text of gathered.notes) if (!course.settled.has(text)) note(course, "look for files", text);
+  for (const text of gathered.notes) course.settled.add(text);
   const nowMs = Date.now();
   const files = inOrder(gathered, job.device, nowMs);
   const names = namesByInode(files);
   let count = 0;
   for (const file of files) {
+    const key = `${file.inode} ${pathOf(file.place, [...file.directories, file.name])}`;
+    if (course.settled.has(key)) continue;
+    course.settled.add(key);
     if (course.expected >= course.wanted && (await isEnough(course))) return true;
     if (performance.now() - course.beganMs > job.deadlineMs) return isEnough(course);
     const beganUs = monotonicUs();
