@@ -1,5 +1,5 @@
 import { ALL_CORES } from "../cpu/columns.ts";
-import { startsWith, unsignedAt } from "./bytes.ts";
+import { nextLine, startsWith, unsignedAt } from "./bytes.ts";
 
 /** Places of a row of {@link HostStat.timesUs}: as proc_stat(5) has them, without the guests' (user and nice hold those). */
 export const CoreTime = {
@@ -34,6 +34,8 @@ export class HostStat {
   readonly #usPerTick: number;
   /** Where the lines of processors end. */
   #end = 0;
+  /** From where procs_running stood last to the end. */
+  #tailBytes = Number.POSITIVE_INFINITY;
   rows = 0;
   /** Number of each row's processor, {@link ALL_CORES} for all. */
   cores = new Int32Array(8);
@@ -72,29 +74,45 @@ export class HostStat {
     }
     if (at >= length || bytes[at] !== SPACE || core >= CORE_LIMIT) return -1;
     this.cores[this.rows] = at === from ? ALL_CORES : core;
+    const { timesUs } = this;
+    const usPerTick = this.#usPerTick;
     const row = this.rows * CORE_TIMES;
     let field = 0;
     while (at < length && bytes[at] === SPACE) {
-      while (at < length && bytes[at] === SPACE) at++;
+      at++;
       const first = at;
       let value = 0;
-      while (at < length && (byte = bytes[at] as number) >= ZERO && byte <= NINE) {
-        value = value * 10 + (byte - ZERO);
+      let digit = 0;
+      while (at < length && (digit = (bytes[at] as number) - ZERO) >= 0 && digit <= 9) {
+        value = value * 10 + digit;
         at++;
       }
-      if (at === first) break;
+      if (at === first) continue;
       if (value > Number.MAX_SAFE_INTEGER) return -1;
-      if (field < CORE_TIMES) this.timesUs[row + field++] = value * this.#usPerTick;
+      if (field < CORE_TIMES) timesUs[row + field] = value * usPerTick;
+      field++;
     }
     if (at >= length || bytes[at] !== NEWLINE || field < NEEDED) return -1;
-    if (field < CORE_TIMES) this.timesUs[row + CoreTime.steal] = 0;
+    if (field < CORE_TIMES) timesUs[row + CoreTime.steal] = 0;
     this.rows++;
     this.#end = at + 1;
     return this.#end;
   }
 
-  /** From the end on backwards: what is wanted stands two lines before it, and thousands of interrupts' counts in between. */
+  /**
+   * From the end on backwards: what is wanted stands two lines before it, and thousands of interrupts' counts before that.
+   * How far from the end changes only when a count of soft interrupts gets one more digit.
+   */
   #parseTail(bytes: Uint8Array, length: number): void {
+    const at = length - this.#tailBytes;
+    if (at >= this.#end && bytes[at - 1] === NEWLINE && startsWith(bytes, at, length, RUNNING)) {
+      const blocked = nextLine(bytes, at + RUNNING.length, length);
+      if (startsWith(bytes, blocked, length, BLOCKED)) {
+        this.running = unsignedAt(bytes, at + RUNNING.length, length);
+        this.blocked = unsignedAt(bytes, blocked + BLOCKED.length, length);
+        return;
+      }
+    }
     let end = length;
     let missing = 2;
     while (missing > 0 && end > this.#end) {
@@ -102,6 +120,7 @@ export class HostStat {
       while (line > this.#end && bytes[line - 1] !== NEWLINE) line--;
       if (startsWith(bytes, line, length, RUNNING)) {
         this.running = unsignedAt(bytes, line + RUNNING.length, length);
+        this.#tailBytes = length - line;
         missing--;
       } else if (startsWith(bytes, line, length, BLOCKED)) {
         this.blocked = unsignedAt(bytes, line + BLOCKED.length, length);

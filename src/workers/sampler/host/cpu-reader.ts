@@ -1,7 +1,7 @@
 import path from "node:path";
 import { ALL_CORES, CPU_COLUMNS, Cpu } from "../../../core/cpu/columns.ts";
 import { CORE_TIMES, CoreTime, HostStat } from "../../../core/parse/host-stat.ts";
-import { parsePressure } from "../../../core/parse/pressure.ts";
+import { SomeStall } from "../../../core/parse/pressure.ts";
 import type { RingWriter } from "../../../core/ring/writer.ts";
 import { HeldFile } from "../../common/held-file.ts";
 
@@ -13,7 +13,7 @@ export class CpuReader {
   /** Null where the kernel has no PSI. */
   readonly #pressure: HeldFile | null;
   readonly #parsed: HostStat;
-  readonly #stallUs = new Float64Array(2);
+  readonly #stall = new SomeStall();
   readonly #frame = new Float64Array(CPU_COLUMNS.length);
 
   /** @throws Error when there is no /proc/stat */
@@ -29,7 +29,6 @@ export class CpuReader {
     // Read first: a file that has grown is read into a larger buffer.
     const length = this.#stat.read();
     if (length <= 0 || !parsed.parse(this.#stat.bytes, length)) return false;
-    this.#readPressure();
     const frame = this.#frame;
     frame[Cpu.timeUs] = timeUs;
     frame[Cpu.running] = Number.NaN;
@@ -42,7 +41,7 @@ export class CpuReader {
     this.#fill(0);
     frame[Cpu.running] = parsed.running;
     frame[Cpu.blocked] = parsed.blocked;
-    frame[Cpu.someStallUs] = this.#stallUs[0] as number;
+    frame[Cpu.someStallUs] = this.#stallUs();
     writer.put(frame);
     writer.commit();
     return true;
@@ -53,10 +52,10 @@ export class CpuReader {
     this.#pressure?.close();
   }
 
-  #readPressure(): void {
-    const length = this.#pressure === null ? 0 : this.#pressure.read();
-    if (this.#pressure === null || length <= 0) this.#stallUs.fill(Number.NaN);
-    else parsePressure(this.#pressure.bytes, length, this.#stallUs, 0);
+  #stallUs(): number {
+    if (this.#pressure === null) return Number.NaN;
+    const length = this.#pressure.read();
+    return length > 0 ? this.#stall.parse(this.#pressure.bytes, length) : Number.NaN;
   }
 
   #fill(row: number): void {
