@@ -12,6 +12,7 @@ Exit codes: 0 guarding is possible, 2 usage, 3 bad policy, 4 not possible here, 
 
 interface DoctorOptions {
   readonly config?: string;
+  readonly profile?: string;
   readonly scope?: string;
   readonly json?: boolean;
 }
@@ -21,6 +22,7 @@ export function doctorCommand(): Command {
   return new Command("doctor")
     .description("show what this host lets the guard do, and what is not covered")
     .option("--config <file>", "policy file (TOML) whose scope is looked at")
+    .option("--profile <name>", "ready policy underneath the file")
     .option("--scope <cgroup>", '"host", or a memory cgroup\'s path such as /machine/build')
     .option("--json", "print it as JSON")
     .addHelpText("after", EXAMPLES)
@@ -31,8 +33,10 @@ export function doctorCommand(): Command {
         import("../doctor/examine.ts"),
         import("../doctor/report.ts"),
       ]);
-      const { scope } = loadPolicy({ file: options.config, overrides: { scope: options.scope } });
-      const found = await examine({ roots: HOST_ROOTS, scope, uid: process.getuid?.() ?? 0 });
+      const { config: file, profile } = options;
+      const { scope, vm } = loadPolicy({ file, profile, overrides: { scope: options.scope } });
+      const uid = process.getuid?.() ?? 0;
+      const found = await examine({ roots: HOST_ROOTS, scope, uid, vmUri: vm.uri });
       const json = { version: packageVersion(), ...found };
       process.stdout.write(
         options.json === true ? `${JSON.stringify(json, null, 2)}\n` : examinationText(found),

@@ -25,6 +25,8 @@ export interface Subject {
   /** `host`, or a memory cgroup's path. */
   readonly scope: string;
   readonly uid: number;
+  /** Where libvirt is asked for machines, `qemu:///system` when not given. */
+  readonly vmUri?: string;
 }
 
 export function good(name: string, found: string, means: string): Check {

@@ -4,9 +4,11 @@ import { type Check, exitCodeOf, type Subject } from "./check.ts";
 import { companyChecks } from "./company-checks.ts";
 import { actingChecks, kernelCheck } from "./kernel-checks.ts";
 import { memoryChecks } from "./memory-checks.ts";
+import { networkChecks } from "./network-checks.ts";
 import { privilegeChecks } from "./privilege-checks.ts";
 import { programChecks } from "./program-checks.ts";
 import { rescueChecks } from "./rescue-checks.ts";
+import { commandLineCheck, resourceChecks } from "./resource-checks.ts";
 
 /** Something the guard does not cover, and why. */
 export interface Uncovered {
@@ -26,10 +28,6 @@ export interface Examination {
 /** What lies outside on every host. */
 const NEVER_COVERED: readonly Uncovered[] = [
   {
-    what: "CPU, disk space and inodes, disk and network traffic",
-    why: "this version guards memory alone",
-  },
-  {
     what: "memory that files in tmpfs, huge pages or the kernel itself hold",
     why: "ending a process does not bring it back; the record says who holds it",
   },
@@ -43,14 +41,22 @@ const NEVER_COVERED: readonly Uncovered[] = [
   },
 ];
 
+/** Of a guard of one cgroup. */
+const HOST_COVERED: Uncovered = {
+  what: "CPU, disk space and inodes, disk and network traffic, virtual machines",
+  why: "they are the host's: a guard of one cgroup guards memory alone",
+};
+
 /** Looks at all that guarding needs, by doing it where that is harmless. Leaves nothing behind. */
 export async function examine(subject: Subject): Promise<Examination> {
   const checks = [
     kernelCheck(),
+    commandLineCheck(subject),
     ...(await actingChecks(subject)),
     ...memoryChecks(subject),
     ...cgroupChecks(subject),
     ...rescueChecks(subject),
+    ...(subject.scope === "host" ? [...resourceChecks(subject), ...networkChecks(subject)] : []),
     ...companyChecks(subject),
     ...privilegeChecks(subject),
     ...programChecks(),
@@ -63,6 +69,6 @@ export async function examine(subject: Subject): Promise<Examination> {
     possible: exitCode === ExitCode.done,
     exitCode,
     checks,
-    uncovered: [...uncovered, ...NEVER_COVERED],
+    uncovered: [...uncovered, ...(subject.scope === "host" ? [] : [HOST_COVERED]), ...NEVER_COVERED],
   };
 }

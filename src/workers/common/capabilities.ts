@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 
 /** Bits of capabilities(7) that matter to the guard. */
-export const Capability = { kill: 5, ipcLock: 14, sysPtrace: 19, sysResource: 24 } as const;
+export const Capability = { kill: 5, netAdmin: 12, ipcLock: 14, sysPtrace: 19, sysResource: 24 } as const;
 
 /** The effective set of this process: CapEff of /proc/self/status, a bit mask in hex (proc(5)); none when unreadable. */
 export function effectiveCapabilities(procRoot: string): bigint {
