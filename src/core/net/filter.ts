@@ -20,7 +20,7 @@ const ICMPV6 = 58;
 export const SOLICITATION = 135;
 export const ADVERTISEMENT = 136;
 /** So much of a frame is handed over. */
-const SNAP_BYTES = 128;
+export const SNAP_BYTES = 128;
 /** Of the kernel: BPF_MAXINSNS 4096. */
 const ADDRESSES_MAX = 500;
 

@@ -1,4 +1,4 @@
-import { ADVERTISEMENT, SOLICITATION } from "./filter.ts";
+import { ADVERTISEMENT, SNAP_BYTES, SOLICITATION } from "./filter.ts";
 import { isUnicast, macAt } from "./mac.ts";
 
 /** What a frame says of who has which address. Reused: a parser fills it, and allocates nothing. */
@@ -59,7 +59,7 @@ export function parseFrame(bytes: Uint8Array, from: number, length: number, hear
   }
   const neighbour = type === 0x86dd;
   heard.messageBytes = at - from + (neighbour ? IPV6_BYTES + NEIGHBOUR_BYTES : ARP_BYTES);
-  if (neighbour) return parseNeighbour(bytes, at, end, heard);
+  if (neighbour) return parseNeighbour(bytes, at, end, length >= SNAP_BYTES, heard);
   return type === 0x0806 && parseArp(bytes, at, end, heard);
 }
 
@@ -79,12 +79,13 @@ function parseArp(bytes: Uint8Array, at: number, end: number, heard: Heard): boo
   return true;
 }
 
-function parseNeighbour(bytes: Uint8Array, at: number, end: number, heard: Heard): boolean {
+/** @param more whether there may be more of the frame than was handed over */
+function parseNeighbour(bytes: Uint8Array, at: number, end: number, more: boolean, heard: Heard): boolean {
   const message = at + IPV6_BYTES;
   if (message + NEIGHBOUR_BYTES > end) return false;
   if ((bytes[at] as number) >> 4 !== 6 || bytes[at + 6] !== 58 || bytes[at + 7] !== HOP_LIMIT) return false;
   const payload = half(bytes, at + 4);
-  if (payload < NEIGHBOUR_BYTES) return false;
+  if (payload < NEIGHBOUR_BYTES || (message + payload > end && !more)) return false;
   const type = bytes[message];
   if ((type !== SOLICITATION && type !== ADVERTISEMENT) || bytes[message + 1] !== 0) return false;
   const stop = Math.min(end, message + payload);
