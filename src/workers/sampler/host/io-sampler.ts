@@ -115,7 +115,8 @@ export class IoSampler implements ResourceSampler {
     // What the policy no longer asks for is gone too.
     const leftOut = [...this.#before].filter((device) => !this.#announced.has(device));
     this.#before.clear();
-    for (const device of gone) this.#announced.delete(device);
+    const anew = new Set(appeared.map(({ number }) => number));
+    for (const device of gone) if (!anew.has(device)) this.#announced.delete(device);
     this.#announce(appeared, [...gone, ...leftOut]);
   }
 
