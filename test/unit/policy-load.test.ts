@@ -173,19 +173,19 @@ describe("facts of the host", () => {
 
   test("processors, PSI of I/O, where the default routes go, and what is switched off", () => {
     mkdirSync(join(directory, "proc/pressure"), { recursive: true });
-    mkdirSync(join(directory, "proc/net"), { recursive: true });
+    mkdirSync(join(directory, "proc/self/net"), { recursive: true });
     file("proc/pressure/io", "");
     file("proc/stat", "cpu  1 2 3\ncpu0 1 2 3\ncpu1 1 2 3\nintr 5\n");
     file("proc/cmdline", "quiet plimsoll=nocpu ork=nonetwork\n");
     const end = "\t0\t0\t0\n";
     file(
-      "proc/net/route",
+      "proc/self/net/route",
       `Iface\tDestination\tGateway\n${["eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000", "eth1\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF", "half\t00000000\t010200C0\t0001\t0\t0\t0\t00000080"].map((line) => `${line}${end}`).join("")}`,
     );
     const zeros = "0".repeat(32);
     const route = (device: string, prefix: string): string =>
       `${zeros} ${prefix} ${zeros} 00 ${zeros} 00000400 00000002 00000000 00000003     ${device}\n`;
-    file("proc/net/ipv6_route", `${route("wlan0", "00")}${route("eth2", "40")}${route("lo", "00")}`);
+    file("proc/self/net/ipv6_route", `${route("wlan0", "00")}${route("eth2", "40")}${route("lo", "00")}`);
     expect(readHostFacts("host", roots()).resources).toEqual({
       processors: 2,
       ioPressure: true,

@@ -1,5 +1,6 @@
 import type { Decision, LevelChange, Numbers } from "../memory/decision.ts";
 import type { ActionReport, ProcessIdentity } from "../messages.ts";
+import { switchedOffSentence } from "../policy/switches.ts";
 import type { Recommendation } from "../rescue/report.ts";
 import type { Candidate } from "../victim/candidate.ts";
 import type { Figures, Resource } from "../resources/resource.ts";
@@ -146,7 +147,7 @@ function guardEventSentence(line: Fields): string | null {
       return `the ${line.text("worker")} thread failed (${line.text("why")}) and was started again after ${after}`;
     }
     case "switched-off":
-      return switchedOffSentence(line);
+      return switchedOffSentence(line.texts("words"), line.texts("switchedOff"), line.texts("unknown"));
     case "limited":
       return `${line.text("what")} (${line.text("why")})`;
     case "line-lost":
@@ -154,14 +155,6 @@ function guardEventSentence(line: Fields): string | null {
     default:
       return null;
   }
-}
-
-/** Words that mean nothing are told as such; they switched nothing off. */
-function switchedOffSentence(line: Fields): string {
-  const off = line.texts("switchedOff");
-  const unknown = line.texts("unknown").map((word) => `${word} is unknown`);
-  const what = off.length === 0 ? [] : [`${line.texts("words").join(" ")} switches off ${off.join(", ")}`];
-  return `kernel command line: ${[...what, ...unknown].join("; ")}`;
 }
 
 function rereadLevel(line: Fields): string {

@@ -1,5 +1,6 @@
 /** What is odd, or dangerous, about [disk]: above all about files that may be removed. */
 import { compilePatterns } from "../cgroups/pattern.ts";
+import { placeProblem } from "../disk/place.ts";
 import { formatDuration } from "../units.ts";
 import type { Report } from "./finding.ts";
 import { lintSteps } from "./lint-ladder.ts";
@@ -67,25 +68,18 @@ export function formatRoom(amount: Room["low"], what: "space" | "inodes"): strin
   return what === "inodes" && "bytes" in amount ? `${amount.bytes}` : formatAmount(amount);
 }
 
-/** Without these no host works, and nothing in them is only there to be removed. */
-const SYSTEM_DIRECTORIES = /^\/(?:bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|run|sbin|sys|usr)(?:\/|$)/;
-/** What an administrator put there by himself may be listed. */
-const OWN_DIRECTORIES = /^\/usr\/local\/[^/]+/;
 /** What lies directly in them is a whole branch of the host. */
-const BRANCHES = new Set(["/home", "/opt", "/root", "/srv", "/var", "/var/lib", "/var/spool"]);
+const BRANCHES = new Set(["/home", "/opt", "/root", "/run", "/srv", "/var", "/var/lib", "/var/spool"]);
 
 /** Why a pattern of files is never one of files to remove; null: nothing speaks against it. */
 function dangerOf(files: string): string | null {
-  const names = files.split("/").slice(1, -1);
+  const problem = placeProblem(files);
+  if (problem !== null) return problem;
+  const names = files.split("/").slice(1);
   const wild = names.findIndex((name) => /[*?]/.test(name));
-  const literal = wild < 0 ? names : names.slice(0, wild);
-  const directory = `/${literal.join("/")}`;
-  if (literal.length === 0) return "it matches in the root directory itself";
-  if (SYSTEM_DIRECTORIES.test(directory) && !OWN_DIRECTORIES.test(directory)) {
-    return `${directory} holds what the host works by`;
-  }
-  const open = wild >= 0 || /[*?]/.test(files.slice(files.lastIndexOf("/")));
-  return BRANCHES.has(directory) && open ? `it matches whatever lies in ${directory}` : null;
+  const directory = `/${(wild < 0 ? names.slice(0, -1) : names.slice(0, wild)).join("/")}`;
+  if (directory === "/") return `"${files}" lies in the root directory itself`;
+  return BRANCHES.has(directory) && wild >= 0 ? `"${files}" is whatever lies in ${directory}` : null;
 }
 
 function lintPlace({ files }: PlaceRule, again: boolean, path: KeyPath, report: Report): void {
@@ -93,7 +87,7 @@ function lintPlace({ files }: PlaceRule, again: boolean, path: KeyPath, report: 
   if (danger !== null) {
     report("error", path, {
       expected: "files in a directory of their own, such as /var/log/app/*.log",
-      found: `${JSON.stringify(files)}: ${danger}`,
+      found: danger,
       advice: "name the directory in full, down to where nothing but such files lie",
     });
   }

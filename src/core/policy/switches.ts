@@ -156,3 +156,13 @@ export function describeSwitches({ off, switchedOff, words }: KernelSwitches): s
   const what = off ? "everything" : switchedOff.map((each) => NAMES[each]).join(", ");
   return `the kernel command line (${words.join(" ")}) switches off ${what}`;
 }
+
+/** The event of the record in one sentence, for the kernel log and the terminal. */
+export function switchedOffSentence(
+  words: readonly string[],
+  switchedOff: readonly string[],
+  unknown: readonly string[],
+): string {
+  const off = switchedOff.length === 0 ? [] : [`${words.join(" ")} switches off ${switchedOff.join(", ")}`];
+  return `kernel command line: ${[...off, ...unknown.map((word) => `${word} is unknown`)].join("; ")}`;
+}

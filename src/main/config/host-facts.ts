@@ -1,6 +1,7 @@
 /** What `check` holds a policy against. Read once, with plain reads; the guard itself has its samplers. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { defaultRouteInterfaces } from "../../core/net/guarded.ts";
 import type { CgroupFact, HostFacts, ResourceFacts } from "../../core/policy/finding.ts";
 import { readSwitches } from "./kernel-switches.ts";
 import { findMemoryHierarchy, type MemoryHierarchy } from "../../workers/common/cgroup-path.ts";
@@ -33,21 +34,16 @@ function readResourceFacts(procRoot: string): ResourceFacts {
   return {
     processors,
     ioPressure: existsSync(join(procRoot, "pressure", "io")),
-    defaultRouteInterfaces: defaultRouteInterfaces(procRoot),
+    defaultRouteInterfaces: [
+      ...defaultRouteInterfaces(netTable(procRoot, "route"), netTable(procRoot, "ipv6_route")),
+    ],
     switches: readSwitches(procRoot, process.env),
   };
 }
 
-/** Destination and mask of the default route, and its prefix, in /proc/net (net/ipv4/fib_trie.c, net/ipv6/route.c). */
-const DEFAULT_V4 = /^(\S+)\t00000000\t\S+\t\S+\t\S+\t\S+\t\S+\t00000000\t/gm;
-const DEFAULT_V6 = /^0{32} 00 (?:\S+ +){7}(\S+)$/gm;
-
-/** Names of the interfaces that a default route goes by, of IPv4 or IPv6; loopback carries the one that rejects. */
-export function defaultRouteInterfaces(procRoot: string): string[] {
-  const v4 = (readText(join(procRoot, "net/route")) ?? "").matchAll(DEFAULT_V4);
-  const v6 = (readText(join(procRoot, "net/ipv6_route")) ?? "").matchAll(DEFAULT_V6);
-  const names = [...v4, ...v6].map(([, name = ""]) => name);
-  return [...new Set(names)].filter((name) => name !== "lo");
+/** Of the own network namespace. */
+function netTable(procRoot: string, name: string): string {
+  return readText(join(procRoot, "self/net", name)) ?? "";
 }
 
 /** All memory cgroups below the root, parents before what lies in them; one that goes meanwhile may be missing. */

@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { GuardEvent } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
-import { describeSwitches, type KernelSwitches } from "../../core/policy/switches.ts";
+import { describeSwitches, type KernelSwitches, switchedOffSentence } from "../../core/policy/switches.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { KernelLog, openKernelLog, Priority } from "../../native/kernel-log.ts";
 import { AuditLog } from "../../workers/recorder/audit-log.ts";
@@ -32,7 +32,8 @@ export async function idle(options: IdleOptions, told: Promise<string>): Promise
   const startedMs = Date.now();
   const said = describeSwitches(switches) ?? "everything is switched off";
   log.warn(`${said}: nothing is guarded`);
-  record(options, switchedOffEvent(switches), said);
+  const { words, switchedOff, unknown } = switches;
+  record(options, switchedOffEvent(switches), switchedOffSentence(words, switchedOff, unknown));
   // A promise alone keeps no process.
   const alive = setInterval(() => undefined, 2 ** 30);
   const reason = await told;

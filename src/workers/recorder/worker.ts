@@ -17,6 +17,7 @@ import {
 } from "../../core/audit/resource.ts";
 import type { Decision } from "../../core/memory/decision.ts";
 import type { ActionReport, GuardEvent, Message, ProcessIdentity } from "../../core/messages.ts";
+import { switchedOffSentence } from "../../core/policy/switches.ts";
 import type { RescueReport } from "../../core/rescue/report.ts";
 import type { ResourceChange, ResourceOutcome, ResourceReport } from "../../core/resources/report.ts";
 import { KernelLog, Priority } from "../../native/kernel-log.ts";
@@ -192,6 +193,10 @@ class Recorder {
     }
     if (event.event === "started")
       this.#kernel(Priority.notice, `guarding ${event.scope}, policy ${event.policy}`);
+    if (event.event === "switched-off") {
+      const { words, switchedOff, unknown } = event;
+      this.#kernel(Priority.notice, switchedOffSentence(words, switchedOff, unknown));
+    }
     if (event.event === "stopped") this.#kernel(Priority.notice, `stopped: ${event.reason}`);
   }
 
