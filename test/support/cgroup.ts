@@ -56,6 +56,14 @@ export class TestCgroup {
     return TestCgroup.#make(context, `/sys/fs/cgroup/${controller}`, 1);
   }
 
+  /** The same with a name that another hierarchy has given. */
+  static named(context: TestContext, controller: string, name: string): TestCgroup {
+    const cgroup = new TestCgroup(`/sys/fs/cgroup/${controller}`, name, 1);
+    cgroup.make();
+    context.onTestFinished(() => cgroup.remove());
+    return cgroup;
+  }
+
   /** A cgroup of the v1 pids controller, with room for so many processes. */
   static pids(context: TestContext, processes: number): TestCgroup {
     const cgroup = TestCgroup.#make(context, "/sys/fs/cgroup/pids", 1);

@@ -489,13 +489,18 @@ export class Guard {
     return unread;
   }
 
-  /** What a lane failed at is not tried again by itself: it might fail again. Whoever waits for it is told. */
+  /**
+   * What a lane failed at is not tried again by itself: it might fail again. Whoever waits for it is told. But what takes
+   * something back is, once.
+   */
   #laneRestarted(lane: WorkerName, unread: readonly Message[]): readonly Message[] {
-    for (const report of this.#unfinished.failedReports(lane, Date.now())) {
+    const again = this.#unfinished.toTakeBack(lane);
+    for (const report of this.#unfinished.failedReports(lane, Date.now(), again)) {
       this.#crew.post("analysis", { type: "resource-report", report });
       this.#crew.post("recorder", { type: "resource-report", report });
     }
-    return unread.filter(({ type }) => type !== "resource-act");
+    const kept = unread.filter(({ type }) => type !== "resource-act");
+    return [...kept, ...again.map((action): Message => ({ type: "resource-act", action }))];
   }
 
   #injectFault(worker: WorkerName, kind: 1 | 2): void {

@@ -11,12 +11,22 @@ type DecisionMessage = Extract<Message, { type: "decision" }>;
 /** Decisions are remembered beyond their outcome, in case the recorder fails before it writes that down. */
 const REMEMBERED_DECISIONS = 64;
 
+/** What takes back what was imposed: not doing it harms, and doing it twice does not. */
+const TAKES_BACK: ReadonlySet<string> = new Set(["undo", "release", "release-all", "up", "resume", "start"]);
+
+interface ResourceAct {
+  readonly lane: WorkerName;
+  readonly action: ResourceAction;
+  /** It was given to a new life of the lane once. */
+  again: boolean;
+}
+
 /** What is under way, as seen from between the workers: so that a worker's new life can be told what its old one knew. */
 export class Unfinished {
   /** The ending action that is under way. */
   #underWay: Decision | null = null;
   /** What lanes have been told to do and have not reported on, by its id. */
-  readonly #resourceActs = new Map<string, { readonly lane: WorkerName; readonly action: ResourceAction }>();
+  readonly #resourceActs = new Map<string, ResourceAct>();
   readonly #decisions = new Map<string, { readonly message: DecisionMessage; outcomeSent: boolean }>();
 
   /** Takes note of a message between workers. */
@@ -24,7 +34,11 @@ export class Unfinished {
     if (message.type === "act" && message.decision.verdict === "end") this.#underWay = message.decision;
     if (message.type === "end" && to === "analysis") this.#underWay = null;
     if (message.type === "resource-act") {
-      this.#resourceActs.set(message.action.id, { lane: to, action: message.action });
+      this.#resourceActs.set(message.action.id, {
+        lane: to,
+        action: message.action,
+        again: this.#resourceActs.has(message.action.id),
+      });
     }
     if (message.type === "resource-report") this.#resourceActs.delete(message.report.id);
     if (message.type === "decision") this.#noteDecision(message);
@@ -65,9 +79,25 @@ export class Unfinished {
     }
   }
 
-  /** Reports for a lane that failed before it could make them; each is given once. */
-  failedReports(lane: WorkerName, wallMs: number): ResourceReport[] {
-    const failed = [...this.#resourceActs.values()].filter((each) => each.lane === lane);
+  /** What a lane that failed is to do all the same, once more: what was imposed must not stay for that. */
+  toTakeBack(lane: WorkerName): ResourceAction[] {
+    const acts = [...this.#resourceActs.values()].filter((each) => each.lane === lane && !each.again);
+    const due = acts.filter(({ action }) =>
+      TAKES_BACK.has(action.resource === "net" ? action.order.do : action.kind),
+    );
+    for (const act of due) act.again = true;
+    return due.map(({ action }) => action);
+  }
+
+  /** Reports for a lane that failed before it could make them; each is given once. After {@link toTakeBack}. */
+  failedReports(
+    lane: WorkerName,
+    wallMs: number,
+    notThese: readonly ResourceAction[] = [],
+  ): ResourceReport[] {
+    const failed = [...this.#resourceActs.values()].filter(
+      (each) => each.lane === lane && !notThese.includes(each.action),
+    );
     for (const { action } of failed) this.#resourceActs.delete(action.id);
     return failed.map(({ action }) => failedReport(action, wallMs));
   }
@@ -99,7 +129,7 @@ function failedReport(action: ResourceAction, wallMs: number): ResourceReport {
     id,
     resource,
     subject,
-    verb: "kind" in action ? String(action.kind) : resource,
+    verb: "kind" in action ? action.kind : action.order.do,
     target: null,
     victims: [],
     outcome: "unknown",
