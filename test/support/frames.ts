@@ -47,10 +47,22 @@ export function arp(
 ): Uint8Array {
   const { ip, asks = ip, operation = 1, sender = options.source } = options;
   return ethernet(options, 0x0806, [
-    ...[0, 1, 8, 0, 6, 4, 0, operation],
+    0,
+    1,
+    8,
+    0,
+    6,
+    4,
+    0,
+    operation,
     ...macBytes(sender),
     ...ipBytes(ip),
-    ...[0, 0, 0, 0, 0, 0],
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
     ...ipBytes(asks),
   ]);
 }

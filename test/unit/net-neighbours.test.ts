@@ -40,7 +40,7 @@ class Machine {
   readonly neighbours: Neighbours;
   readonly #heard = emptyHeard();
 
-  constructor(links: readonly Link[], listened = (_: Link): boolean => true) {
+  constructor(links: readonly Link[], listened: (link: Link) => boolean = () => true) {
     const topology = new Topology(new Map(links.map((each) => [each.number, each])));
     this.neighbours = new Neighbours(topology, { expiryMs: 300_000, moving: movingMacs([]), listened });
   }
