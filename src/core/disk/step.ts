@@ -60,7 +60,9 @@ export function takeLook(state: DiskState, frame: Float64Array): DiskNews {
   const number = frame[Space.mount] as number;
   const mount = state.mounts.get(number);
   if (mount === undefined) {
-    if (state.early.size < EARLY_MOST) state.early.set(number, frame.slice());
+    // That one does not answer is told by its next row.
+    const answered = !Number.isNaN(frame[Space.totalBytes] as number);
+    if (answered && state.early.size < EARLY_MOST) state.early.set(number, frame.slice());
     return NO_NEWS;
   }
   const timeUs = frame[Space.timeUs] as number;
@@ -137,6 +139,8 @@ function nextAction(state: DiskState, mount: MountState, room: RoomState, nowUs:
       rungs.push(next);
       next = ladder[++room.rung];
     }
+    // The level is on record by itself: it is not worth a look at the processes where more is to come.
+    if (room.rung < ladder.length && rungs.every(({ action }) => action === "log")) continue;
     const fillPerSecond = room.drain.perUs * 1e6;
     return { ...head, id: nextId(state), kind: "filler", rungs, fillPerSecond, abnormalFactor };
   }

@@ -9,9 +9,10 @@ import { signalGroup } from "../../common/process-group.ts";
 /**
  * A shell that asks a mount each time it gets a line, and answers with one: block size, blocks, free, available, inodes,
  * free inodes (stat(1)); `-` when it could not. It ends with its input; its parent is gone at once, so that nobody has to
- * wait for it. In a group of its own with the stat(1) that may hang.
+ * wait for it. In a group of its own with the stat(1) that may hang. What runs beside a shell has no input but by an
+ * explicit word (sh(1), "Asynchronous Commands").
  */
-const LOOP = `cd /; ( while read -r _; do stat -f -c '%S %b %f %a %c %d' -- "$0" 2>/dev/null || echo -; done ) 3>&- & echo $! >&3`;
+const LOOP = `exec 4<&0; ( while read -r _; do stat -f -c '%S %b %f %a %c %d' -- "$0" 2>/dev/null || echo -; done ) <&4 3>&- 4<&- & echo $! >&3`;
 const NEWLINE = Buffer.from("\n");
 const START_LIMIT_MS = 5000;
 
