@@ -38,6 +38,17 @@ function play(
   return { changes, levels };
 }
 
+test("a level that a new policy has switched off ends at the next sample", () => {
+  const { levels } = play(frames([0.02]), withCritical({ forMs: 0 }));
+  expect(levels.critical.stands).toBe(true);
+  const off = { ...builtIn, memory: { ...builtIn.memory, warning: null, critical: null, thrashing: null } };
+  levels.update(frame(100, 0.02), off, new FillRate(), new PressureRates());
+  expect(levels.changes).toContainEqual({ level: "critical", change: "ended" });
+  expect(levels.worst).toBe(null);
+  levels.update(frame(200, 0.02), off, new FillRate(), new PressureRates());
+  expect(levels.changes).toEqual([]);
+});
+
 /** A frame every 100 ms. */
 function frames(shares: readonly number[], columns: Parameters<typeof frame>[2] = {}): Float64Array[] {
   return shares.map((share, i) => frame(i * 100, share, columns));

@@ -41,7 +41,8 @@ export class MemoryLevels {
     fill: FillRate,
     urgent: boolean,
   ): void {
-    if (policy === null) return;
+    // One that a new policy has switched off ends, if it stood.
+    if (policy === null) return this.#update(name, frame[Mem.timeUs] as number, false, true, 0);
     const total = frame[Mem.totalBytes] as number;
     const available = frame[Mem.availableBytes] as number;
     const lineBytes = amountBytes(policy.available, total);
@@ -61,7 +62,7 @@ export class MemoryLevels {
 
   #updateThrashing(frame: Float64Array, policy: Policy, rates: PressureRates): void {
     const level = policy.memory.thrashing;
-    if (level === null) return;
+    if (level === null) return this.#update("thrashing", frame[Mem.timeUs] as number, false, true, 0);
     const available = frame[Mem.availableBytes] as number;
     const lineBytes = amountBytes(level.available, frame[Mem.totalBytes] as number);
     const begins =
