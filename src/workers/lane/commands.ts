@@ -4,7 +4,7 @@ import type { Culprit } from "../../core/cpu/action.ts";
 import type { Rung } from "../../core/policy/policy.ts";
 import type { ActionHead } from "../../core/resources/report.ts";
 import type { Resource } from "../../core/resources/resource.ts";
-import type { ClimbCommands } from "../action/climb.ts";
+import type { ClimbCommands } from "../action/climb-tools.ts";
 import { TIMED_OUT } from "../action/helper-talk.ts";
 
 /**

@@ -3,11 +3,12 @@ import type { Culprit } from "../../core/cpu/action.ts";
 import type { ActionStep } from "../../core/messages.ts";
 import type { Rung } from "../../core/policy/policy.ts";
 import type { ProcessRef } from "../../core/resources/report.ts";
-import { Climb, type ClimbOutcome, type SpecialResult, type SpecialRung } from "../action/climb.ts";
+import { Climb } from "../action/climb.ts";
+import type { ClimbOutcome, SpecialResult, SpecialRung } from "../action/climb-tools.ts";
 import type { HostRoots } from "../common/roots.ts";
 import { LaneCommands } from "./commands.ts";
 
-export type { ClimbOutcome, SpecialResult, SpecialRung } from "../action/climb.ts";
+export type { ClimbOutcome, SpecialResult, SpecialRung } from "../action/climb-tools.ts";
 
 /** Between two looks at what is waited for. */
 const TURN_MS = 5;
