@@ -3,7 +3,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RESOURCES } from "../../src/core/resources/resource.ts";
 import type { GuardStatus } from "../../src/main/coordinator/status.ts";
-import { memoryRow, type ResourceRow, resourceTable } from "../../src/main/cli/resource-table.ts";
+import {
+  memoryRow,
+  type ResourceRow,
+  resourceTable,
+  statusTable,
+} from "../../src/main/cli/resource-table.ts";
 import { fuzzSettings } from "../support/fuzz.ts";
 
 const NOW_MS = Date.UTC(2026, 10, 20, 9, 0, 0);
@@ -50,6 +55,22 @@ cpu       host     none      busy 12 %, running 3  -           -     -
 disk      /var     critical  available 31.0 MiB    10.0 MiB/s  3s    2s ago: reclaim done 12 files
 `,
   );
+});
+
+test("where there is room, there are more figures", () => {
+  const lines = resourceTable([memoryRow({ ...STATUS, lastAction: null }), CPU], NOW_MS).split("\n");
+  expect(lines[1]).toMatch(/ available 3\.00 GiB, stall 1\.5 % +1\.50 MiB\/s +13m +-$/);
+});
+
+test("a resource of which there is nothing to tell has a line that says why", () => {
+  const lines = statusTable([memoryRow(STATUS), CPU], ["memory", "cpu", "vm"], NOW_MS).split("\n");
+  expect(lines.slice(3)).toEqual([
+    expect.stringMatching(/^disk +- +- +not guarded +- +- +-$/),
+    expect.stringMatching(/^io +- +- +not guarded +- +- +-$/),
+    expect.stringMatching(/^net +- +- +not guarded +- +- +-$/),
+    expect.stringMatching(/^vm +- +- +nothing seen +- +- +-$/),
+    "",
+  ]);
 });
 
 test("of a name that is too long the end is shown, which tells it from others", () => {

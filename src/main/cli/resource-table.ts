@@ -1,6 +1,6 @@
 import { figureName, figureValue } from "../../core/audit/figures.ts";
 import type { ResourceStatus } from "../../core/resources/report.ts";
-import type { Figures, Resource } from "../../core/resources/resource.ts";
+import { RESOURCES, type Resource } from "../../core/resources/resource.ts";
 import { formatDuration } from "../../core/units.ts";
 import type { GuardStatus } from "../coordinator/status.ts";
 
@@ -31,11 +31,15 @@ export function memoryRow({ memory, scope, lastAction, lastActionAt }: GuardStat
 }
 
 const HEAD = ["resource", "subject", "level", "figures", "rate", "left", "last action"];
+const SUBJECT = 1;
+const FIGURES = 3;
+const ACTION = 6;
 const GAP = "  ";
 /** No line is longer, so that it fits a terminal of 100 columns. */
 const WIDTH = 99;
-/** At most so wide; the last column has what is left. */
+/** At most so wide; the last column has what is left. Figures may have what the others leave. */
 const WIDEST = [8, 18, 8, 28, 10, 6] as const;
+const FIGURES_WIDEST = 50;
 /** Exhaustion further away than this is not worth a figure. */
 const FAR_MS = 7 * 86_400_000;
 
@@ -43,49 +47,69 @@ const RATE = /Per(?:Second|Minute)$/;
 
 /** A table with a line each, and a heading. */
 export function resourceTable(rows: readonly ResourceRow[], nowMs: number): string {
-  const cells = rows.map((row) => cellsOf(row, nowMs));
-  const widths = WIDEST.map((widest, i) => {
-    const longest = Math.max(...[HEAD, ...cells].map((line) => (line[i] as string).length));
-    return Math.min(widest, longest);
+  return tableOf(rows.map((row) => cellsOf(row, nowMs)));
+}
+
+/** The same with a line for each resource of which there is nothing to tell, and why. */
+export function statusTable(rows: readonly ResourceRow[], guards: readonly string[], nowMs: number): string {
+  const absent = RESOURCES.filter((resource) => rows.every((row) => row.resource !== resource));
+  const lines = absent.map((resource) => {
+    const why = guards.includes(resource) ? "nothing seen" : "not guarded";
+    return [resource, "-", "-", why, "-", "-", "-"];
   });
+  return tableOf([...rows.map((row) => cellsOf(row, nowMs)), ...lines]);
+}
+
+function tableOf(cells: readonly (readonly string[])[]): string {
+  const all = [HEAD, ...cells];
+  const longest = HEAD.map((_, i) => Math.max(...all.map((line) => (line[i] as string).length)));
+  const widths = WIDEST.map((widest, i) => Math.min(widest, longest[i] as number));
+  const taken = widths.reduce((sum, width) => sum + width + GAP.length, 0);
+  const spare = Math.max(0, WIDTH - taken - (longest[ACTION] as number));
+  const figuresRoom = Math.min(FIGURES_WIDEST, WIDEST[FIGURES] + spare);
+  const shown = all.map((line) => line.with(FIGURES, wholeFigures(line[FIGURES] as string, figuresRoom)));
+  widths[FIGURES] = Math.max(...shown.map((line) => (line[FIGURES] as string).length));
   const rest = WIDTH - widths.reduce((sum, width) => sum + width + GAP.length, 0);
   const line = (texts: readonly string[]): string =>
     texts
       .map((text, i) => {
         const width = widths[i] ?? rest;
         // Of a path or a name of a cgroup the end says more than the begin.
-        const fits = i === 1 ? cutBegin(text, width) : cutEnd(text, width);
+        const fits = i === SUBJECT ? cutBegin(text, width) : cutEnd(text, width);
         return fits.padEnd(width);
       })
       .join(GAP)
       .trimEnd();
-  return `${[HEAD, ...cells].map(line).join("\n")}\n`;
+  return `${shown.map(line).join("\n")}\n`;
 }
 
 function cellsOf(row: ResourceRow, nowMs: number): string[] {
   const known = Object.entries(row.numbers).filter(([, value]) => value !== null);
   const rate = known.find(([name]) => RATE.test(name));
   const figures = known.filter(([name]) => !RATE.test(name));
+  const words = figures.map(([name, value]) => `${figureName(name)} ${figureValue(name, value)}`);
   return [
     row.resource,
     printable(row.subject),
     row.level,
-    figuresCell(Object.fromEntries(figures)),
+    words.length === 0 ? "-" : words.join(BETWEEN),
     rate === undefined ? "-" : figureValue(...rate),
     leftCell(row.timeToExhaustionMs),
     actionCell(row, nowMs),
   ];
 }
 
-/** As many figures as there is room for, the first ones first. */
-function figuresCell(figures: Figures): string {
+const BETWEEN = ", ";
+
+/** As many figures as there is room for, the first ones first; the first of all is cut rather than left out. */
+function wholeFigures(text: string, room: number): string {
   let cell = "";
-  for (const [name, value] of Object.entries(figures)) {
-    const next = `${cell === "" ? "" : `${cell}, `}${figureName(name)} ${figureValue(name, value)}`;
-    if (next.length > WIDEST[3] && cell !== "") continue;
+  for (const figure of text.split(BETWEEN)) {
+    const next = cell === "" ? figure : `${cell}${BETWEEN}${figure}`;
+    if (next.length > room && cell !== "") break;
     cell = next;
   }
-  return cell === "" ? "-" : cell;
+  return cutEnd(cell, room);
 }
 
 function leftCell(timeToExhaustionMs: number | null): string {

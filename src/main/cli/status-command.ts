@@ -7,7 +7,7 @@ import type { CgroupFigures } from "../../core/rescue/figures.ts";
 import { placesFor } from "../coordinator/places.ts";
 import type { GuardStatus } from "../coordinator/status.ts";
 import { cgroupTable } from "./cgroup-table.ts";
-import { memoryRow, type ResourceRow, resourceTable } from "./resource-table.ts";
+import { memoryRow, type ResourceRow, resourceTable, statusTable } from "./resource-table.ts";
 import { liveLine, summary } from "./terminal.ts";
 
 const ANSWER_LIMIT_MS = 3000;
@@ -123,6 +123,14 @@ function asFault(error: NodeJS.ErrnoException, socketPath: string, scope: string
   return new Fault(ExitCode.fault, `${socketPath}: ${error.message}`);
 }
 
+function tableText(status: GuardStatus, resources: readonly ResourceRow[] | null): string {
+  const nowMs = Date.now();
+  // A cgroup has neither disks nor interfaces of its own.
+  return resources === null || status.scope !== "host"
+    ? resourceTable(resources ?? [memoryRow(status)], nowMs)
+    : statusTable(resources, status.guards, nowMs);
+}
+
 function toText(status: GuardStatus, resources: readonly ResourceRow[] | null): string {
   const dryRun = status.dryRun ? ", dry run" : "";
   const head = `plimsoll ${status.version}, pid ${status.pid}, policy ${status.policy}${dryRun}`;
@@ -133,7 +141,7 @@ function toText(status: GuardStatus, resources: readonly ResourceRow[] | null): 
   return [
     head,
     liveLine(status, Number.POSITIVE_INFINITY),
-    resourceTable(resources ?? [memoryRow(status)], Date.now()).trimEnd(),
+    tableText(status, resources).trimEnd(),
     ...threads,
     summary(status, "still guarding"),
   ].join("\n");

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { Envelope, Message } from "../../core/messages.ts";
-import { type Board, isLane, LANES, type WorkerName } from "../../core/shared/board.ts";
+import { type Board, isLane, LANES, WORKER_NAMES, type WorkerName } from "../../core/shared/board.ts";
 import { monotonicUs } from "../../workers/common/clock.ts";
 import type { WorkerStart } from "../../workers/common/worker.ts";
 import type { ThreadWatch } from "./thread-watch.ts";
@@ -86,6 +86,9 @@ export class Crew {
     this.#board = board;
     this.#watch = watch;
     this.#hooks = hooks;
+    // What a worker's own streams hold is piped into these, each pipe with a listener.
+    for (const stream of [process.stdout, process.stderr])
+      stream.setMaxListeners(stream.getMaxListeners() + WORKER_NAMES.length);
   }
 
   /**

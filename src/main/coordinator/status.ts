@@ -1,5 +1,6 @@
 import type { ActionReport } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
+import { RESOURCES } from "../../core/resources/resource.ts";
 import { type Board, Gauge, type WorkerName } from "../../core/shared/board.ts";
 import type { Latencies, LatencySummary } from "./latencies.ts";
 
@@ -36,6 +37,8 @@ export interface GuardStatus {
   readonly dryRun: boolean;
   readonly uptimeMs: number;
   readonly auditPath: string | null;
+  /** What the policy has guarded: `memory`, `cpu` and so on. */
+  readonly guards: readonly string[];
   readonly memory: {
     readonly level: string;
     readonly totalBytes: number | null;
@@ -86,6 +89,11 @@ export function statusOf(source: StatusSource): GuardStatus {
     dryRun: policy.dryRun,
     uptimeMs: Date.now() - source.startedMs,
     auditPath: source.auditPath,
+    guards: [
+      ...(policy.memory.enabled ? ["memory"] : []),
+      // A scope of one cgroup has neither disks nor interfaces of its own.
+      ...RESOURCES.filter((resource) => policy.scope === "host" && policy[resource].enabled),
+    ],
     memory: {
       level: LEVEL_WORDS[board.worstLevel] ?? "none",
       totalBytes: figure(Gauge.totalBytes),
