@@ -1,4 +1,4 @@
-import { nextLine, unsignedAt } from "./bytes.ts";
+import { unsignedAt } from "./bytes.ts";
 
 const NEWLINE = 10;
 const SPACE = 32;
@@ -80,9 +80,14 @@ export function parseDiskHead(bytes: Uint8Array, from: number, length: number, o
  * The numbers of a line of /proc/diskstats, from where its name ends, into the slots of {@link Disk} from `reads` on.
  * Kernels write 11, 15 or 17 of them (14, 18 or 20 fields: discards since 4.18, flushes since 5.5); the first 11 are the
  * same in all, and the rest is passed over. Source: Documentation/admin-guide/iostats.rst.
- * @returns where the next line begins; -1 when a number is missing, as in a line that was cut off
+ * @returns false when one of the 11 is missing, as in a line that was cut off
  */
-export function parseDiskNumbers(bytes: Uint8Array, from: number, length: number, out: Float64Array): number {
+export function parseDiskNumbers(
+  bytes: Uint8Array,
+  from: number,
+  length: number,
+  out: Float64Array,
+): boolean {
   let at = from;
   for (let i = 0; i < SLOTS.length; i++) {
     while (at < length && bytes[at] === SPACE) at++;
@@ -94,11 +99,11 @@ export function parseDiskNumbers(bytes: Uint8Array, from: number, length: number
       at++;
     }
     // A number that runs into the end may have been cut off.
-    if (at === first || at >= length || (byte !== SPACE && byte !== NEWLINE)) return -1;
+    if (at === first || at >= length || (byte !== SPACE && byte !== NEWLINE)) return false;
     const slot = SLOTS[i] as number;
     if (slot >= 0) out[slot] = value <= Number.MAX_SAFE_INTEGER ? value * (SCALES[i] as number) : Number.NaN;
   }
-  return nextLine(bytes, at, length);
+  return true;
 }
 
 /** The device that `MAJOR:MINOR ` at `from` names, as lines of io.stat and of blkio files begin; NaN: none does. */

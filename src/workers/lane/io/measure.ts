@@ -30,14 +30,14 @@ export interface MeasureTarget {
 /** Looks twice, `overMs` apart. */
 export async function measure(target: MeasureTarget, overMs: number): Promise<Measured> {
   const { procRoot, hierarchy, cgroup, device: number, policy } = target;
-  const reader = new IoReader(procRoot, SYS_ROOT, ["*"]);
   const files = CgroupIoFiles.open(path.join(hierarchy.root, cgroup), hierarchy.version);
   const device = new Device(number);
   const frame = new Float64Array(IO_COLUMNS.length).fill(Number.NaN);
+  const reader = new IoReader(procRoot, SYS_ROOT, ["*"], (line, row) => {
+    if (line.device === number) frame.set(row);
+  });
   const look = (): IoCounters | null => {
-    reader.read(monotonicUs(), (line, row) => {
-      if (line.device === number) frame.set(row);
-    });
+    reader.read(monotonicUs());
     device.sample(frame, policy);
     return files?.read()?.find((counters) => counters.device === number) ?? null;
   };

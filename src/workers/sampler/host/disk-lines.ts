@@ -1,6 +1,11 @@
 import { nextLine, startsWith } from "../../../core/parse/bytes.ts";
 import { DISK_FIELDS, Disk, parseDiskHead, parseDiskNumbers } from "../../../core/parse/diskstats.ts";
 
+const NEWLINE = 10;
+const BLANK = 32;
+/** Nothing read and nothing written, merged or not, since boot. */
+const IDLE = new TextEncoder().encode("0 0 0 0 0 ");
+
 /** A line of /proc/diskstats: whose it is, as long as the same bytes begin it. */
 export interface DiskLine {
   /** major * 2^20 + minor. */
@@ -11,8 +16,9 @@ export interface DiskLine {
   readonly wanted: boolean;
   /** It has been told of. */
   announced: boolean;
-  /** In which read it was last found. */
+  /** In which read it was last found, and where. */
   seen: number;
+  at: number;
 }
 
 /**
@@ -36,12 +42,13 @@ export class DiskLines {
    */
   walk(bytes: Uint8Array, length: number, found: (line: DiskLine, values: Float64Array) => void): boolean {
     const values = this.#values;
+    const lines = this.#lines;
     this.#reads++;
     let index = 0;
     let same = true;
     for (let at = 0; at < length; ) {
-      let line = this.#lines[index] as DiskLine;
-      if (index >= this.#lines.length || !startsWith(bytes, at, length, line.head)) {
+      let line = lines[index] as DiskLine;
+      if (index >= lines.length || !startsWith(bytes, at, length, line.head)) {
         same = false;
         const other = this.#lineAt(bytes, at, length, index);
         if (other === null) {
@@ -52,21 +59,25 @@ export class DiskLines {
       }
       index++;
       line.seen = this.#reads;
-      if (!line.wanted) {
-        at = nextLine(bytes, at + line.head.length, length);
-        continue;
-      }
-      const next = parseDiskNumbers(bytes, at + line.head.length, length, values);
-      if (next < 0) {
-        at = nextLine(bytes, at, length);
-        continue;
-      }
-      at = next;
+      line.at = at;
+      const numbersAt = at + line.head.length;
+      at = this.#endOf(bytes, numbersAt, length, index);
+      if (!line.wanted || startsWith(bytes, numbersAt, length, IDLE)) continue;
+      if (!parseDiskNumbers(bytes, numbersAt, length, values)) continue;
       if ((values[Disk.reads] as number) + (values[Disk.writes] as number) === 0) continue;
       values[Disk.device] = line.device;
       found(line, values);
     }
     return same && index === this.#lines.length;
+  }
+
+  /** Where the line ends: where the next known one begins, if it still begins where it did. */
+  #endOf(bytes: Uint8Array, from: number, length: number, next: number): number {
+    const expected = this.#lines[next];
+    if (expected !== undefined && expected.at > from && bytes[expected.at - 1] === NEWLINE) {
+      if (startsWith(bytes, expected.at, length, expected.head)) return expected.at;
+    }
+    return nextLine(bytes, from, length);
   }
 
   /** Takes out those that the last walk did not find. */
@@ -90,9 +101,9 @@ export class DiskLines {
     const to = parseDiskHead(bytes, from, length, this.#values);
     const device = this.#values[Disk.device] as number;
     // Without the blank after it, the name may have been cut off, or be the begin of another's.
-    if (Number.isNaN(device) || to >= length || bytes[to] !== 32) return null;
+    if (Number.isNaN(device) || to >= length || bytes[to] !== BLANK) return null;
     const name = new TextDecoder().decode(bytes.subarray(this.#values[Disk.nameFrom], to));
     const wanted = this.#wants(device, name);
-    return { device, name, head: bytes.slice(from, to + 1), wanted, announced: false, seen: 0 };
+    return { device, name, head: bytes.slice(from, to + 1), wanted, announced: false, seen: 0, at: 0 };
   }
 }

@@ -18,18 +18,23 @@ import type { Announce, ResourceSampler } from "./resource-sampler.ts";
 /** Memory that looks like a disk. */
 const RAM = /^z?ram\d+$/;
 
+type TakeRow = (line: DiskLine, frame: Float64Array) => void;
+
 /** Reads the host's block devices and PSI io: two files, a row a device. */
 export class IoReader {
   readonly #disks: DiskstatsFile;
   readonly #pressure: HeldFile | null;
   readonly #lines: DiskLines;
+  readonly #row: TakeRow;
   readonly #frame = new Float64Array(IO_COLUMNS.length);
 
   /**
    * @param devices patterns of names (`*`, `?`)
+   * @param row takes each device's row; the frame is the next one's too
    * @throws as fs.openSync does when there is no diskstats; a kernel without PSI is taken as it is
    */
-  constructor(procRoot: string, sysRoot: string, devices: readonly string[]) {
+  constructor(procRoot: string, sysRoot: string, devices: readonly string[], row: TakeRow) {
+    this.#row = row;
     // The patterns are those of one name of a cgroup's path.
     const named = compilePatterns(devices.map((pattern) => `/${pattern}`));
     this.#disks = new DiskstatsFile(procRoot);
@@ -41,7 +46,7 @@ export class IoReader {
   }
 
   /** @returns whether the devices are those of the last read */
-  read(nowUs: number, row: (line: DiskLine, frame: Float64Array) => void): boolean {
+  read(nowUs: number): boolean {
     const frame = this.#frame;
     const length = this.#disks.read();
     frame[Io.timeUs] = nowUs;
@@ -50,20 +55,23 @@ export class IoReader {
     } else {
       parsePressure(this.#pressure.bytes, this.#pressure.read(), frame, Io.someStallUs);
     }
-    return this.#lines.walk(this.#disks.bytes, length, (line, values) => {
-      frame[Io.device] = values[Disk.device] as number;
-      frame[Io.reads] = values[Disk.reads] as number;
-      frame[Io.readBytes] = values[Disk.readBytes] as number;
-      frame[Io.readUs] = values[Disk.readUs] as number;
-      frame[Io.writes] = values[Disk.writes] as number;
-      frame[Io.writtenBytes] = values[Disk.writtenBytes] as number;
-      frame[Io.writeUs] = values[Disk.writeUs] as number;
-      frame[Io.inFlight] = values[Disk.inFlight] as number;
-      frame[Io.busyUs] = values[Disk.busyUs] as number;
-      frame[Io.weightedUs] = values[Disk.weightedUs] as number;
-      row(line, frame);
-    });
+    return this.#lines.walk(this.#disks.bytes, length, this.#found);
   }
+
+  readonly #found = (line: DiskLine, values: Float64Array): void => {
+    const frame = this.#frame;
+    frame[Io.device] = values[Disk.device] as number;
+    frame[Io.reads] = values[Disk.reads] as number;
+    frame[Io.readBytes] = values[Disk.readBytes] as number;
+    frame[Io.readUs] = values[Disk.readUs] as number;
+    frame[Io.writes] = values[Disk.writes] as number;
+    frame[Io.writtenBytes] = values[Disk.writtenBytes] as number;
+    frame[Io.writeUs] = values[Disk.writeUs] as number;
+    frame[Io.inFlight] = values[Disk.inFlight] as number;
+    frame[Io.busyUs] = values[Disk.busyUs] as number;
+    frame[Io.weightedUs] = values[Disk.weightedUs] as number;
+    this.#row(line, frame);
+  };
 
   takeGone(): DiskLine[] {
     return this.#lines.takeGone();
@@ -103,7 +111,7 @@ export class IoSampler implements ResourceSampler {
 
   sample(nowUs: number): void {
     if (this.#reader === null) return;
-    const same = this.#reader.read(nowUs, this.#row);
+    const same = this.#reader.read(nowUs);
     // Names before numbers: nobody shall see a row and not know whose it is.
     if (!same || this.#appeared.length > 0) this.#tellNames(this.#reader);
     this.#ring.commit();
@@ -150,7 +158,12 @@ export class IoSampler implements ResourceSampler {
   #open(): void {
     if (!this.#policy.enabled) return;
     try {
-      this.#reader = new IoReader(this.#context.start.roots.proc, this.#sysRoot, this.#policy.devices);
+      this.#reader = new IoReader(
+        this.#context.start.roots.proc,
+        this.#sysRoot,
+        this.#policy.devices,
+        this.#row,
+      );
     } catch (error) {
       this.#context.log(
         "warn",
