@@ -120,9 +120,9 @@ describe("an interface that sends too much", () => {
     scene.run(31, 0);
     expect(scene.orders).toEqual(["down", "up"]);
     scene.run(12, 10 * MB, 60_000);
-    scene.run(56, 0);
+    scene.run(50, 0);
     expect(scene.orders).toEqual(["down", "up", "down"]);
-    scene.run(5, 0);
+    scene.run(12, 0);
     expect(scene.orders).toEqual(["down", "up", "down", "up"]);
     const squeezed = new Scene({ ...POLICY, down: false });
     squeezed.run(40, 10 * MB, 40_000);

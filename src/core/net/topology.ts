@@ -34,9 +34,10 @@ export class Topology {
     return this.related(bridge).filter((link) => link.master === bridge);
   }
 
-  /** The bridge that a port belongs to; else the interface itself: what hears the same frames. */
+  /** The bridge that a port belongs to, what a macvlan stands on, else the interface itself: those hear the same frames. */
   segmentOf(link: Link): number {
-    return link.masterKind === "bridge" ? link.master : link.number;
+    if (link.masterKind === "bridge") return link.master;
+    return link.kind === "macvlan" && link.parent !== 0 ? link.parent : link.number;
   }
 
   /**

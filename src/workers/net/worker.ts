@@ -223,6 +223,10 @@ class NetGuard {
     }
     if (nowMs - this.#dropsMs < DROPS_MS) return;
     this.#dropsMs = nowMs;
+    this.#countDrops();
+  }
+
+  #countDrops(): void {
     for (const listener of this.#taps) {
       const drops = listener.drops();
       if (drops === 0) continue;
@@ -251,6 +255,7 @@ class NetGuard {
 
   #close(): void {
     this.#duplicates.close();
+    this.#countDrops();
     for (const listener of this.#listeners.values()) listener.close();
     this.#links.close();
   }
