@@ -25,14 +25,14 @@ export function isRemote(type: string): boolean {
 
 /**
  * Whether files can be written there that take up space of its own.
- * @param withoutDevice types that /proc/filesystems calls `nodev`
+ * @param withDevice types of file systems on block devices: those that /proc/filesystems does not call `nodev`
  */
-function canFill({ type, path, superOptions }: Mount, withoutDevice: ReadonlySet<string>): boolean {
+function canFill({ type, path, superOptions }: Mount, withDevice: ReadonlySet<string>): boolean {
   // Read-only through this mount alone is none: others write through theirs.
   if (NEVER_WRITTEN.has(type) || superOptions.includes("ro")) return false;
   // One of a container is a view on a file system that has a mount of its own; as the root it is all there is to see.
   if (type === "overlay") return path === "/";
-  return isRemote(type) || WITHOUT_DEVICE.has(type) || !withoutDevice.has(type);
+  return isRemote(type) || WITHOUT_DEVICE.has(type) || withDevice.has(type);
 }
 
 /**
@@ -42,13 +42,13 @@ function canFill({ type, path, superOptions }: Mount, withoutDevice: ReadonlySet
  */
 export function guardedMounts(
   mounts: readonly Mount[],
-  withoutDevice: ReadonlySet<string>,
+  withDevice: ReadonlySet<string>,
   suspects: ReadonlySet<number>,
 ): Guarded {
   const best = new Map<string, Mount>();
   const reached = reachable(mounts);
   for (const mount of reached) {
-    if (!canFill(mount, withoutDevice) || mount.path.includes("�")) continue;
+    if (!canFill(mount, withDevice) || mount.path.includes("�")) continue;
     const known = best.get(mount.device);
     if (known === undefined || compare(mount, known) < 0) best.set(mount.device, mount);
   }

@@ -10,7 +10,7 @@ import { HeldFile } from "../../common/held-file.ts";
  */
 export class MountTable {
   readonly #file: HeldFile;
-  readonly #withoutDevice: ReadonlySet<string>;
+  readonly #withDevice: ReadonlySet<string>;
   readonly #suspects = new Set<number>();
   #last = Buffer.alloc(0);
   #guarded: Guarded = { local: [], apart: [] };
@@ -18,7 +18,7 @@ export class MountTable {
   /** @throws as fs.openSync does */
   constructor(procRoot: string) {
     this.#file = HeldFile.open(path.join(procRoot, "self/mountinfo"), 16 * 1024);
-    this.#withoutDevice = typesWithoutDevice(procRoot);
+    this.#withDevice = typesWithDevice(procRoot);
   }
 
   get guarded(): Guarded {
@@ -49,12 +49,15 @@ export class MountTable {
   #choose(): void {
     const mounts: Mount[] = parseMountinfo(this.#last, this.#last.length);
     for (const id of this.#suspects) if (!mounts.some((mount) => mount.id === id)) this.#suspects.delete(id);
-    this.#guarded = guardedMounts(mounts, this.#withoutDevice, this.#suspects);
+    this.#guarded = guardedMounts(mounts, this.#withDevice, this.#suspects);
   }
 }
 
-/** File system types that need no block device, by /proc/filesystems (proc_filesystems(5)). */
-function typesWithoutDevice(procRoot: string): ReadonlySet<string> {
+/**
+ * File system types that lie on a block device, by /proc/filesystems (proc_filesystems(5)). What is not in it at all is the
+ * kernel's own, such as nsfs.
+ */
+function typesWithDevice(procRoot: string): ReadonlySet<string> {
   const lines = fs.readFileSync(path.join(procRoot, "filesystems"), "utf8").split("\n");
-  return new Set(lines.filter((line) => line.startsWith("nodev\t")).map((line) => line.slice(6)));
+  return new Set(lines.filter((line) => line.startsWith("\t")).map((line) => line.slice(1)));
 }
