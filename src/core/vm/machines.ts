@@ -46,8 +46,10 @@ export class Machines {
     return this.#byNumber.values();
   }
 
-  get count(): number {
-    return this.#byNumber.size;
+  /** Whether each that is named has been looked at. */
+  get allSeen(): boolean {
+    for (const { timeUs } of this.all) if (Number.isNaN(timeUs)) return false;
+    return true;
   }
 
   /** Takes an announcement in. What an earlier life of the announcing thread numbered is no more when a later speaks. */

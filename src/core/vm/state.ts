@@ -44,6 +44,8 @@ export class VmState {
   /** When the last action ended; and when machines were last looked at. */
   lastReportUs = Number.NEGATIVE_INFINITY;
   lastLookUs = Number.NEGATIVE_INFINITY;
+  /** The thread that sees machines has said what there is. */
+  isKnown = false;
   readonly lastActions = new Map<string, NonNullable<ResourceStatus["lastAction"]>>();
 
   constructor(idPrefix: string, startUs: number) {

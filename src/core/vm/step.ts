@@ -10,6 +10,8 @@ const US_PER_MS = 1000;
 const REFUSED_US = 300_000_000;
 /** After an action's deadline its report is waited for so much longer. */
 const REPORT_SLACK_US = 30_000_000;
+/** At the start nobody is ended for so long when it is not known yet whether there are machines. */
+const FIRST_LOOK_US = 5_000_000;
 /** Mildest first. */
 const LEVEL_ORDER: readonly LevelName[] = ["warning", "thrashing", "critical"];
 
@@ -75,6 +77,8 @@ export function holdsFrom(
   if (nowUs - state.heldSinceUs > deadlineMs * US_PER_MS) return null;
   const verb = state.inFlight?.verb;
   if (verb === "hibernate" || verb === "destroy") return hibernateAt;
+  const isKnown = state.isKnown && state.machines.allSeen;
+  if (!isKnown && !(nowUs - state.pressedSinceUs > FIRST_LOOK_US)) return hibernateAt;
   // What the last one brought back is not seen yet.
   if (isUnseen(state)) return hibernateAt;
   if (ranking.toHibernate(state.machines.all, nowUs).length > 0) return hibernateAt;

@@ -61,6 +61,7 @@ export class VmAnalysis implements ResourceAnalysis, VmFirst {
   take(message: Message): boolean {
     if (message.type === "names" && message.resource === "vm") {
       this.#state.machines.takeNames(message.appeared, message.gone);
+      this.#state.isKnown = true;
       return true;
     }
     if (message.type === "resource-report" && message.report.resource === "vm") {

@@ -33,6 +33,7 @@ export class MachineBook {
   readonly #announce: (appeared: readonly NamedThing[], gone: readonly number[]) => void;
   #entries = new Map<string, Entry>();
   #count = 0;
+  #hasSpoken = false;
 
   constructor(
     ring: SharedRing,
@@ -59,7 +60,9 @@ export class MachineBook {
     }
     const gone = [...before].filter(([id]) => !this.#entries.has(id)).map(([, { number }]) => number);
     // Before the rows: whoever reads them is to know whose they are.
-    if (appeared.length > 0 || gone.length > 0) this.#announce(appeared, gone);
+    if (appeared.length > 0 || gone.length > 0 || !this.#hasSpoken) this.#announce(appeared, gone);
+    // That there is none is worth saying once.
+    this.#hasSpoken = true;
     for (const machine of machines) this.#append(nowUs, machine);
     this.#ring.commit();
   }
@@ -67,6 +70,7 @@ export class MachineBook {
   /** The next {@link write} announces all again. */
   forgetAnnounced(): void {
     for (const [id, { number }] of this.#entries) this.#entries.set(id, { number, said: "" });
+    this.#hasSpoken = false;
   }
 
   #append(nowUs: number, machine: Seen): void {

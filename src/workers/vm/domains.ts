@@ -23,6 +23,7 @@ export class Domains {
   readonly #onTrouble: (why: string | null) => void;
   #failures = 0;
   #retryAtMs = 0;
+  #closed = false;
 
   /** @param onTrouble is told when libvirt cannot be reached, once, and (null) when it can again */
   constructor(uri: string, onTrouble: (why: string | null) => void) {
@@ -31,9 +32,9 @@ export class Domains {
     this.#onTrouble = onTrouble;
   }
 
-  /** Why libvirt cannot be asked now; null: it can be tried. */
+  /** Whether libvirt may be asked now: after a failure it is let be for a while. */
   get isReachable(): boolean {
-    return this.#failures === 0 || Date.now() >= this.#retryAtMs;
+    return !this.#closed && (this.#failures === 0 || Date.now() >= this.#retryAtMs);
   }
 
   /** All domains, as they are now; null: libvirt cannot be reached. */
@@ -60,6 +61,10 @@ export class Domains {
     return seen;
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** What one domain is like now; null: that cannot be said. */
   async info(uuid: string): Promise<DomainInfo | null> {
     const answer = await this.#virsh.run(`dominfo ${uuid}`, LOOK_LIMIT_MS);
@@ -74,7 +79,14 @@ export class Domains {
     return answer;
   }
 
+  /** Ends what is under way: whoever waits for it is answered at once. */
+  interrupt(): void {
+    this.#virsh.close();
+  }
+
+  /** Nothing is asked any more. */
   close(): void {
+    this.#closed = true;
     this.#virsh.close();
   }
 
@@ -103,7 +115,7 @@ export class Domains {
     this.#virsh.close();
     if (soon) return null;
     this.#retryAtMs = Date.now() + Math.min(BACK_OFF_LIMIT_MS, BACK_OFF_MS * 2 ** this.#failures);
-    if (this.#failures++ === 0) this.#onTrouble(why);
+    if (this.#failures++ === 0 && !this.#closed) this.#onTrouble(why);
     return null;
   }
 }

@@ -60,7 +60,7 @@ export class Machines {
   takePolicy({ uri, qemuCgroups }: VmPolicy): void {
     this.cgroups.setPatterns(qemuCgroups);
     this.#book.forgetAnnounced();
-    if (uri === this.domains.uri) return;
+    if (uri === this.domains.uri && !this.domains.isClosed) return;
     this.domains.close();
     this.domains = this.#open(uri);
   }

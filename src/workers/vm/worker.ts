@@ -58,7 +58,7 @@ class MachineThread implements LaneWork<VmAction> {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     // What is under way would not end before libvirt does: with its virsh gone it ends now.
-    if (this.#underWay > 0) this.#machines.domains.close();
+    if (this.#underWay > 0) this.#machines.domains.interrupt();
     await this.#last;
     await this.#machines.release();
     this.#machines.domains.close();
@@ -89,7 +89,10 @@ class MachineThread implements LaneWork<VmAction> {
     const done = this.#last.then(() => {
       if (!this.#context.alive()) process.exit();
       this.#underWay++;
-      return work();
+      const working = work();
+      // What it waits for is another process's to do: that is no hanging.
+      this.#context.rest();
+      return working;
     });
     this.#last = done.then(
       () => this.#rest(),
