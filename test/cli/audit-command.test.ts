@@ -36,6 +36,53 @@ function logOf(context: TestContext, ...lines: string[]): string {
 
 const DAY = "2026-11-20";
 
+test("--resource: the lines about some resources; moved limits are about memory", (context) => {
+  const head = { id: "a", time: `${DAY}T09:00:00.000Z`, subject: "/var", verb: "reclaim", target: null };
+  const rest = {
+    outcome: "done",
+    dryRun: false,
+    why: "full",
+    before: {},
+    after: {},
+    victims: [],
+    victimCount: 0,
+  };
+  const action = { event: "action", ...head, ...rest, candidates: [], steps: [], tookMs: 1 };
+  const [time, numbers] = [head.time, {}];
+  const level = { event: "level", time, subject: "eth0", level: "warning", change: "began", numbers };
+  const back = { event: "rescue-return", time, path: "/a", why: "unneeded", outcome: "waits", refusal: null };
+  const file = logOf(
+    context,
+    started(head.time),
+    JSON.stringify({ ...action, resource: "disk" }),
+    JSON.stringify({ ...level, resource: "net" }),
+    JSON.stringify({ ...back, returnedBytes: 0, donors: [] }),
+    JSON.stringify({ ...action, resource: "io", subject: "vda", verb: "throttle", target: "/hog" }),
+  );
+  const said = (...args: string[]): string[] => {
+    const { code, stdout, stderr } = audit(["--file", file, ...args]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    return stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.replace(`${head.time} `, ""));
+  };
+  expect(said().length).toBe(5);
+  expect(said("--resource", "disk,io")).toEqual([
+    "disk /var: full; reclaim: done (id a)",
+    "io vda: full; throttle /hog: done (id a)",
+  ]);
+  expect(said("--resource", "net")).toEqual(["net eth0 warning began"]);
+  expect(said("--resource", "memory")).toEqual([
+    "return from /a (not needed any more): it uses too much just now",
+  ]);
+  const wrong = audit(["--file", file, "--resource", "tape"]);
+  expect(wrong.code).toBe(2);
+  expect(wrong.stderr).toBe(
+    'plimsoll: --resource: expected some of memory, cpu, disk, io, net, vm, found "tape"\n',
+  );
+});
+
 test("each line is a time and a sentence, newest last; --json gives the lines as they are", (context) => {
   const rescue = rescueLine({
     id: "a-1",

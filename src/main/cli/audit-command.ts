@@ -1,15 +1,18 @@
 import { Command } from "commander";
 import { lineSentence } from "../../core/audit/reread.ts";
+import type { AuditLine } from "../../core/audit/line.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
+import { RESOURCES } from "../../core/resources/resource.ts";
 import { describeValue, parseDuration } from "../../core/units.ts";
 import { placesFor } from "../coordinator/places.ts";
-import { type LogFile, openLogFiles, readLog } from "./audit-lines.ts";
+import { type LogFile, openLogFiles, type ReadLine, readLog } from "./audit-lines.ts";
 
 const EXAMPLES = `
 Examples:
   plimsoll audit                          all that the guard of the host has decided, newest last
   plimsoll audit --since 2h               of the last two hours
   plimsoll audit --since 2026-11-20T09:00Z --scope /build
+  plimsoll audit --resource disk,io       what was seen of disks, and done about them
   plimsoll audit --json | jq -c 'select(.event == "rescue") | {oom_cgroup, added_memory, adjusted_cgroups}'
 
 The log is in the order in which it was written: a decision when it was over, with the time when it was made.
@@ -26,8 +29,12 @@ interface AuditOptions {
   readonly json?: boolean;
   readonly since?: string;
   readonly file?: string;
+  readonly resource?: readonly string[];
   readonly scope: string;
 }
+
+/** What lines may be about; those about the guard itself are about none. */
+const AUDITED: readonly string[] = ["memory", ...RESOURCES];
 
 /** `plimsoll audit`: what the guard has decided and done, from its audit log; no guard need run. */
 export function auditCommand(): Command {
@@ -39,6 +46,10 @@ export function auditCommand(): Command {
     )
     .option("--scope <cgroup>", "of which guard, when there are several", "host")
     .option("--file <path>", "another log, where the policy's record.audit names one")
+    .option(
+      "--resource <list...>",
+      `only about these, with commas between: ${AUDITED.join(", ")}; rescues are about memory`,
+    )
     .option("--json", "print the log's own lines")
     .addHelpText("after", EXAMPLES)
     .action(audit);
@@ -46,11 +57,17 @@ export function auditCommand(): Command {
 
 async function audit(options: AuditOptions): Promise<void> {
   const sinceMs = sinceTime(options.since, Date.now());
+  const wanted = wantedResources(options.resource);
   const path = options.file ?? placesFor(options.scope, process.getuid?.() ?? 0, process.env).auditPath;
   const output = new Output();
   for (const file of open(path, options)) {
     try {
-      await printFile(file, sinceMs, options.json === true, output);
+      await printFile(
+        file,
+        (read) => read.timeMs >= sinceMs && wanted(read.line),
+        options.json === true,
+        output,
+      );
     } catch (error) {
       throw asFault(error as NodeJS.ErrnoException, file.path);
     }
@@ -58,7 +75,12 @@ async function audit(options: AuditOptions): Promise<void> {
   await output.flush();
 }
 
-async function printFile(file: LogFile, sinceMs: number, json: boolean, output: Output): Promise<void> {
+async function printFile(
+  file: LogFile,
+  isWanted: (read: ReadLine) => boolean,
+  json: boolean,
+  output: Output,
+): Promise<void> {
   let garbage = 0;
   for (const read of readLog(file.descriptor)) {
     if (output.closed) return;
@@ -66,13 +88,35 @@ async function printFile(file: LogFile, sinceMs: number, json: boolean, output: 
       garbage++;
       if (garbage > NAMED_GARBAGE) continue;
       warn(`${file.path}:${read.number}: expected a line of the audit log, found ${read.found}; passed over`);
-    } else if (read.timeMs >= sinceMs) {
+    } else if (isWanted(read)) {
       const time = new Date(read.timeMs).toISOString();
       await output.line(json ? read.text : `${time} ${printable(lineSentence(read.line))}`);
     }
   }
   if (garbage > NAMED_GARBAGE)
     warn(`${file.path}: ${garbage - NAMED_GARBAGE} more lines that are none; passed over`);
+}
+
+/** @throws Fault (usage) for a resource that there is not */
+function wantedResources(lists: readonly string[] | undefined): (line: AuditLine) => boolean {
+  if (lists === undefined) return () => true;
+  const words = lists.flatMap((each) => each.split(",")).map((word) => word.trim());
+  for (const word of words) {
+    if (AUDITED.includes(word)) continue;
+    throw new Fault(
+      ExitCode.usage,
+      `--resource: expected some of ${AUDITED.join(", ")}, found ${describeValue(word)}`,
+    );
+  }
+  return (line) => words.includes(resourceOf(line) ?? "");
+}
+
+/** Limits that were moved are about memory. */
+const OF_MEMORY: readonly unknown[] = ["rescue", "rescue-return", "recommendation", "oom-kill"];
+
+function resourceOf(line: AuditLine): string | null {
+  if (OF_MEMORY.includes(line["event"])) return "memory";
+  return typeof line["resource"] === "string" ? line["resource"] : null;
 }
 
 function open(path: string, options: AuditOptions): LogFile[] {
