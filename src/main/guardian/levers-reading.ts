@@ -171,8 +171,8 @@ read_journal() {
     'wait '*) take_end waiting ;;
     esac
   done <"$journal"
-  # A line that was not finished shall not become one, nor be glued to what is written from now on.
-  [ -z "$line" ] || echo ' torn' >>"$journal"
+  # A line that was not finished shall not become one, nor be glued to what is written from now on: no name may contain \001.
+  [ -z "$line" ] || printf '\001torn\n' >>"$journal"
 }
 
 `;
