@@ -25,7 +25,7 @@ export interface DomainInfo extends DomainFigures {
 
 const PROMPT = /^(?:virsh [#>] )+/;
 const UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
-const LISTED = new RegExp(`^\\s*(${UUID})\\s(.*\\S)\\s*$`);
+const LISTED = new RegExp(`^\\s*(${UUID})\\s(.*\\S)\\s*$`, "s");
 const KIB = 1024;
 const NS_PER_US = 1000;
 
@@ -83,7 +83,7 @@ export function parseDomainStats(lines: readonly string[]): Map<string, DomainFi
     if (name !== null) all.set(name, figuresOf(fields));
   };
   for (const line of lines) {
-    const head = /^Domain: '(.*)'$/.exec(line);
+    const head = /^Domain: '(.*)'$/s.exec(line);
     if (head !== null) {
       close();
       // As in the list, where blanks at the end cannot be told from those that fill the column.
