@@ -37,7 +37,7 @@ export function summary(status: GuardStatus, reason: string): string {
   const lines = [
     `guarded ${status.scope} for ${formatDuration(Math.round(status.uptimeMs))}, stopped by: ${reason}`,
     `  samples ${memory.samples}, missed ticks ${memory.missedTicks}, worst gap ${memory.worstGapMs ?? "?"} ms, processes ${memory.processes}`,
-    `  levels changed ${counts.levels}, decisions ${counts.decisions}${outcomes.length > 0 ? ` (${outcomes.join(", ")})` : ""}, threads restarted ${counts.gaps}`,
+    `  levels changed ${counts.levels}, decisions ${counts.decisions}, actions ${counts.actions}${outcomes.length > 0 ? ` (${outcomes.join(", ")})` : ""}, threads restarted ${counts.gaps}`,
     ...Object.entries(latencies).map(
       ([name, { count, medianUs, p99Us, maxUs }]) =>
         `  ${name}: ${count} times, median ${medianUs} µs, p99 ${p99Us} µs, longest ${maxUs} µs`,

@@ -72,7 +72,7 @@ function requirePidfd(): void {
 /** The guard: holds what outlives the workers, starts them, and stands between them. */
 export class Guard {
   readonly board = new Board();
-  readonly counts: Counts = { decisions: 0, outcomes: {}, levels: 0, gaps: 0 };
+  readonly counts: Counts = { decisions: 0, actions: 0, outcomes: {}, levels: 0, gaps: 0 };
   readonly latencies = new Latencies();
   readonly #options: GuardOptions;
   readonly #shared = new SharedState();
@@ -445,7 +445,10 @@ export class Guard {
     if (message.type === "level" || message.type === "resource-level") this.counts.levels++;
     if (message.type === "decision") this.counts.decisions++;
     // The analysis hears of it too.
-    if (message.type === "resource-report" && to === "recorder") this.#countOutcome(message.report.outcome);
+    if (message.type === "resource-report" && to === "recorder") {
+      this.counts.actions++;
+      this.#countOutcome(message.report.outcome);
+    }
     if (message.type !== "outcome") return;
     this.#countOutcome(message.report.outcome);
     this.#lastAction = message.report;

@@ -7,6 +7,8 @@ import type { Latencies, LatencySummary } from "./latencies.ts";
 /** What the guard has done since its start. */
 export interface Counts {
   decisions: number;
+  /** On other resources than memory. */
+  actions: number;
   readonly outcomes: Record<string, number>;
   levels: number;
   gaps: number;
