@@ -12,9 +12,11 @@ import { fuzzSettings } from "../support/fuzz.ts";
 
 const settings = fuzzSettings(400);
 
-/** With stale bytes behind them, as in a buffer that is used again and again. */
+const buffer = Buffer.alloc(16 * 1024);
+
+/** In a buffer that is used again and again, with stale bytes behind them. */
 function bytesOf(text: string): { bytes: Uint8Array; length: number } {
-  const bytes = Buffer.alloc(text.length + 80, "9 1 8:0 rbytes=7\n 8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n");
+  const bytes = buffer.fill("9 1 8:0 rbytes=7\n 8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n");
   bytes.write(text, 0, "latin1");
   return { bytes, length: text.length };
 }

@@ -104,6 +104,8 @@ export class DiskLines {
     if (Number.isNaN(device) || to >= length || bytes[to] !== BLANK) return null;
     const name = new TextDecoder().decode(bytes.subarray(this.#values[Disk.nameFrom], to));
     const wanted = this.#wants(device, name);
-    return { device, name, head: bytes.slice(from, to + 1), wanted, announced: false, seen: 0, at: 0 };
+    // A copy: what a Buffer calls a slice is its own bytes, which the next read changes.
+    const head = Uint8Array.from(bytes.subarray(from, to + 1));
+    return { device, name, head, wanted, announced: false, seen: 0, at: 0 };
   }
 }
