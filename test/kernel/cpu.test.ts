@@ -14,9 +14,11 @@ const END = '["log", { action = "sigterm", deadline = "2s" }, { action = "sigkil
 const GENTLE = `["log", { action = "renice", nice = 15, deadline = "300ms" },
   { action = "quarantine", cores = 0.2, deadline = "300ms" }, { action = "freeze", deadline = "300ms" }]`;
 
-function scene(context: TestContext): CpuScene {
+async function scene(context: TestContext): Promise<CpuScene> {
   need(context, root, memoryCgroups, cgroupV1, cpuCgroups);
-  return new CpuScene(context);
+  const at = new CpuScene(context);
+  await at.load();
+  return at;
 }
 
 /** Kills the guardians that keep journals in the home of a guard. */
@@ -53,7 +55,7 @@ describe("a spinning process among busy ones", () => {
   test(`is the one that is frozen or ended, ${ROUNDS} of ${ROUNDS}`, {
     timeout: 60_000 + ROUNDS * 15_000,
   }, async (context) => {
-    const at = scene(context);
+    const at = await scene(context);
     const busy = await Promise.all([1, 2, 3].map(() => at.memory.start(context, "busy")));
     await Promise.all(busy.map((each) => each.said("ready")));
     for (let round = 0; round < ROUNDS; round++) {
@@ -102,7 +104,7 @@ describe("what is gentler than to end", () => {
     niceValueOf(pid) === 0 && at.quota === "-1" && stateOf(pid) !== "T";
 
   test("goes rung by rung, and is taken back when the policy no longer asks for it", async (context) => {
-    const at = scene(context);
+    const at = await scene(context);
     const { guard, spinner } = await imposed(context, at);
     guard.writePolicy(at.policy(GENTLE, "enabled = false"));
     guard.child.kill("SIGHUP");
@@ -113,14 +115,14 @@ describe("what is gentler than to end", () => {
   });
 
   test("is taken back at a clean stop", async (context) => {
-    const at = scene(context);
+    const at = await scene(context);
     const { guard, spinner } = await imposed(context, at);
     expect((await guard.stop()).code).toBe(0);
     expect(isAsFound(at, spinner)).toBe(true);
   });
 
   test("is taken back after kill -9", async (context) => {
-    const at = scene(context);
+    const at = await scene(context);
     const { guard, spinner } = await imposed(context, at);
     await guard.stop("SIGKILL");
     await waitFor("all to be as it was found", () => isAsFound(at, spinner), 3000);
@@ -129,7 +131,7 @@ describe("what is gentler than to end", () => {
   test("is taken back by the next start when guard and guardian were killed together", {
     timeout: 60_000,
   }, async (context) => {
-    const at = scene(context);
+    const at = await scene(context);
     const { guard, spinner } = await imposed(context, at);
     // As a service manager does that kills the whole unit: nobody is left to start another guardian.
     guard.child.kill("SIGSTOP");
@@ -148,7 +150,7 @@ describe("what is gentler than to end", () => {
   test("survives the end of the lane's thread, whose next life takes it back", {
     timeout: 60_000,
   }, async (context) => {
-    const at = scene(context);
+    const at = await scene(context);
     const spinner = await at.spin();
     const guard = await GuardProcess.start(context, {
       scope: "host",
@@ -165,7 +167,7 @@ describe("what is gentler than to end", () => {
   });
 
   test("is not done to the root cgroup, and the next rung is taken", async (context) => {
-    const at = scene(context);
+    const at = await scene(context);
     const spinner = await at.spin("root");
     const guard = await started(context, at.policy(GENTLE));
     const line = await report(guard, "freeze", "done");
@@ -175,7 +177,7 @@ describe("what is gentler than to end", () => {
   });
 
   test("is not done to a cgroup that is shared with somebody who is protected", async (context) => {
-    const at = scene(context);
+    const at = await scene(context);
     // In the cpu cgroup, but not in the memory cgroup that the policy leaves open.
     const other = await at.run(["sleep", "600"], [at.cpu]);
     await at.spin();
@@ -190,7 +192,7 @@ describe("what is gentler than to end", () => {
   test("leaves a lower limit of the cgroup's own alone, and does nothing in a dry run", {
     timeout: 60_000,
   }, async (context) => {
-    const at = scene(context);
+    const at = await scene(context);
     at.cpu.write("cpu.cfs_quota_us", "90000");
     const spinner = await at.spin();
     const ladder =
@@ -212,7 +214,7 @@ describe("fair use", () => {
   test("a cgroup above its share is quarantined, tested, put back, and let go when it behaves", {
     timeout: 60_000,
   }, async (context) => {
-    const at = scene(context);
+    const at = await scene(context);
     await at.spin();
     const guard = await started(
       context,
@@ -248,7 +250,7 @@ measure = "300ms"`,
   });
 
   test("a quarantine is taken back after kill -9", async (context) => {
-    const at = scene(context);
+    const at = await scene(context);
     await at.spin();
     const fairUse = `[cpu.fair_use]
 cgroups = ["${at.cpu.scope}"]

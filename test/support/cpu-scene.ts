@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import type { TestContext } from "vitest";
 import { Stat } from "../../src/core/parse/process-stat.ts";
@@ -25,6 +26,8 @@ export class CpuScene {
     this.#context = context;
     this.memory = TestCgroup.memory(context, null);
     this.cpu = TestCgroup.of(context, "cpu");
+    // On a busy host a spinner would else be one of many that all get little.
+    this.cpu.write("cpu.shares", "10240");
     this.#accounts = fs.existsSync("/sys/fs/cgroup/cpuacct/cpuacct.usage")
       ? TestCgroup.named(context, "cpuacct", path.basename(this.cpu.directory))
       : null;
@@ -61,6 +64,16 @@ ${rest}
   async spin(where: "own" | "root" = "own"): Promise<Program> {
     const cgroups = where === "own" ? [this.memory, this.cpu, this.#accounts] : [this.memory];
     return this.run(["/bin/sh", "-c", SPIN, this.#restFile], cgroups);
+  }
+
+  /**
+   * A load on the host by somebody whom the policy protects: so that the level stands, whatever is done. Nice to all others:
+   * on a host that is busy anyway it takes nothing away from them.
+   */
+  async load(): Promise<void> {
+    const spinners = Math.ceil(os.availableParallelism() / 2);
+    for (let i = 0; i < spinners; i++)
+      await this.run(["nice", "-n", "19", "/bin/sh", "-c", "while :; do :; done"], []);
   }
 
   /** Any command in some of the scene's cgroups. */

@@ -2,6 +2,9 @@
  * The part of the guardian's script of levers that reads journals: what a line has to be is what core/levers/journal.ts
  * takes for one; a test holds the two against each other. Leaves the names of what is held in $entries.
  */
+/** As a range in a pattern: not every shell knows [[:cntrl:]] there. */
+const CONTROL = "\u0001-\u001f";
+
 // A dollar before a brace would be TypeScript's own: @{ stands for it, until levers-script.ts has put the parts together.
 export const LEVERS_READING: string = String.raw`blanks=' 	
 '
@@ -119,7 +122,7 @@ parse() {
     word; id=$word
     name=$rest
     case $name in
-    '' | -* | */* | *:* | *[[:space:]]* | ????????????????*) return 1 ;;
+    '' | -* | */* | *:* | *[${CONTROL}" "]* | ????????????????*) return 1 ;;
     esac
     is_id "$id"
     ;;
@@ -127,7 +130,7 @@ parse() {
     word; uri=$word
     name=$rest
     case $name in
-    '' | -* | */* | *[[:cntrl:]]*) return 1 ;;
+    '' | -* | */* | *[${CONTROL}]*) return 1 ;;
     esac
     case $uri in
     [a-z]*:*) ;;

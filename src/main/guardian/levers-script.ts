@@ -214,7 +214,7 @@ put_back_domain() {
 say() {
   shown="$kind $details"
   case $shown in
-  *[![:print:]]*) shown="$kind" ;;
+  *[!\ -~]*) shown="$kind" ;;
   esac
   printf 'plimsoll guardian: %s: %s\n' "$shown" "$1" >&4
 }
