@@ -1,5 +1,6 @@
 /** When the processors' level begins and ends, what is done then, and what is not. */
 import { describe, expect, test } from "vitest";
+import { rehearse } from "../../src/core/cpu/rehearsal.ts";
 import { CpuHost } from "../support/cpu-host.ts";
 
 const CORES = 4;
@@ -184,4 +185,11 @@ describe("walks", () => {
     host.pass(3);
     expect(host.orders).toHaveLength(1);
   });
+});
+
+test("the rehearsal comes to a choice in each play, whatever the policy", () => {
+  const { terms } = new CpuHost(CORES);
+  expect(rehearse(terms)).toBe(8);
+  const other = { ...terms.cpu, intervalMs: 100, busyShare: 0.3, recoverShare: 0.27 };
+  expect(rehearse({ ...terms, cpu: other, dryRun: true })).toBe(8);
 });

@@ -7,6 +7,7 @@ import { ALL_CORES, CPU_COLUMNS, Cpu } from "../../core/cpu/columns.ts";
 import { FairUse } from "../../core/cpu/fair-use.ts";
 import { type CpuInput, type CpuOrder, CpuState } from "../../core/cpu/state.ts";
 import { abandon, figuresOf, step, wantedWalkMs } from "../../core/cpu/step.ts";
+import { rehearse } from "../../core/cpu/rehearsal.ts";
 import { candidateWords } from "../../core/cpu/words.ts";
 import type { Message } from "../../core/messages.ts";
 import type { Walk } from "../../core/memory/decision.ts";
@@ -48,6 +49,7 @@ export class CpuAnalysis implements ResourceAnalysis {
     this.#state = new CpuState(surroundings, again && start.policy.cpu.enabled);
     this.#fairUse = new FairUse(again);
     this.#setFairUse();
+    if (start.policy.cpu.enabled) rehearse(start.policy);
   }
 
   get walkIntervalMs(): number {
