@@ -13,6 +13,7 @@ import { type CgroupNode, CgroupTree } from "../sampler/cgroups/tree.ts";
 
 /** Cgroups that came since the last search are found after this time. */
 const SCAN_US = 5_000_000;
+const SCAN_AT_ONCE_US = 5000;
 const OWN_KEYS = ["read_bytes: ", "write_bytes: "].map((key) => ({ key, scale: 1 }));
 
 /** Who does what on devices, read when it is asked for: of calm devices nothing is. */
@@ -102,12 +103,16 @@ export class IoLooker {
     this.#own = null;
   }
 
+  /** A part of the search at a time: the analysis has more to do than this. */
   #scan(): void {
+    if (this.#tree === null) return;
     const nowUs = monotonicUs();
-    if (nowUs - this.#scannedUs < SCAN_US) return;
-    this.#scannedUs = nowUs;
-    this.#tree?.beginScan();
-    this.#tree?.scan(() => true);
+    if (!this.#tree.scanning) {
+      if (nowUs - this.#scannedUs < SCAN_US) return;
+      this.#scannedUs = nowUs;
+      this.#tree.beginScan();
+    }
+    this.#tree.scan(() => monotonicUs() - nowUs < SCAN_AT_ONCE_US);
   }
 
   #read(node: CgroupNode): readonly IoCounters[] {
