@@ -51,7 +51,7 @@ enabled = false
 unit = "process"
 never = [{ cgroup = "(?!${this.memory.scope}$).*", descendants = false }]
 [cpu]
-interval = "100ms"
+interval = "300ms"
 busy = "30%"
 window = 4
 in_a_row = 2
