@@ -15,8 +15,9 @@ export class NamespacedGuard {
 
   private constructor(namespace: string, home: string, net: string) {
     const policy = path.join(home, "policy.toml");
+    const off = ["memory", "cpu", "disk", "io", "vm"].map((name) => `[${name}]\nenabled = false\n`).join("");
     const record = `[record]\naudit = "${path.join(home, "audit.jsonl")}"\nkmsg = false\n`;
-    fs.writeFileSync(policy, `[memory]\nenabled = false\n[net]\nenabled = true\n${net}\n${record}`, {
+    fs.writeFileSync(policy, `${off}[net]\nenabled = true\n${net}\n${record}`, {
       mode: 0o600,
     });
     const command = [

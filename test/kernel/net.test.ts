@@ -19,7 +19,7 @@ const VRRP = "00:00:5e:00:01:33";
 async function guardIn(context: TestContext, namespace: Namespace, net: string): Promise<GuardProcess> {
   const guard = await GuardProcess.start(context, {
     scope: "host",
-    policy: `[memory]\nenabled = false\n[net]\nenabled = true\n${net}\n`,
+    policy: `${NOTHING_ELSE}[net]\nenabled = true\n${net}\n`,
     under: namespace.under,
   });
   return guard;
@@ -120,7 +120,7 @@ describe("two hosts with one address on a bridge", () => {
     await guard.stop();
     const dry = await GuardProcess.start(context, {
       scope: "host",
-      policy: '[memory]\nenabled = false\n[net]\nenabled = true\nduplicate = "down"\n',
+      policy: `${NOTHING_ELSE}[net]\nenabled = true\nduplicate = "down"\n`,
       under: a.under,
       args: ["--dry-run"],
     });
@@ -218,7 +218,7 @@ describe("interfaces that come and go", () => {
       return actions(guard).some((line) => line["subject"] === "lan1" && line["outcome"] === "done");
     });
     for (let i = 0; i < 20; i++) {
-      a.ip("link", "add", `lan${i + 10}`, "type", "dummy");
+      a.ip("link", "add", "name", `lan${i + 10}`, "type", "veth", "peer", "name", `other${i}`);
       a.ip("link", "set", `lan${i + 10}`, "up");
       a.ip("link", "del", `lan${i + 10}`);
     }

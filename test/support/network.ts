@@ -53,6 +53,11 @@ export const trafficControl = (): string | null => {
   return status === 0 ? null : `needs tc with tbf: ${error?.message ?? stderr.trim()}`;
 };
 
+/** For a policy: what else would be guarded is not. */
+export const NOTHING_ELSE = ["memory", "cpu", "disk", "io", "vm"]
+  .map((table) => `[${table}]\nenabled = false\n`)
+  .join("");
+
 let count = 0;
 
 export class Namespace {

@@ -145,7 +145,10 @@ describe("another's address, on the ports of a bridge,", () => {
     const machine = start();
     const found = [p, q, p, q].map((at) => {
       machine.nowMs += 1000;
-      return machine.hears(at, talk(GUEST));
+      // The bridge hears it too, before the port's own socket is read or after.
+      const frame = talk(GUEST);
+      expect(machine.hears(bridge, frame)).toBeNull();
+      return machine.hears(at, frame);
     });
     expect(found.slice(0, 3)).toEqual([null, null, null]);
     expect(found[3]).toMatchObject({ what: "two-ports", heardOn: q, alsoOn: p, duplicated: q });
@@ -222,7 +225,7 @@ describe("a flood of addresses", () => {
     ) as [Link, Link];
     const own = link("eth0", { mac: OWN });
     const machine = new Machine([bridge, p, q, own]);
-    for (let i = 0; i < 100_000; i++) {
+    for (let i = 0; i < 30_000; i++) {
       const part = (shift: number): string => ((i >> shift) & 255).toString(16).padStart(2, "0");
       const found = machine.hears(
         p,
@@ -238,12 +241,12 @@ describe("a flood of addresses", () => {
     expect(macs).toBeLessThanOrEqual(4096);
     expect(ips).toBeLessThanOrEqual(4096);
     expect(macs).toBeGreaterThan(3000);
-    expect(pushedOut).toBeGreaterThan(150_000);
+    expect(pushedOut).toBeGreaterThan(45_000);
     expect(machine.hears(own, talk(OWN))?.duplicated).toBe(own);
     expect([p, q, p, q].map((at) => machine.hears(at, talk(GUEST)))[3]).not.toBeNull();
     machine.nowMs += 300_001;
     expect(machine.neighbours.size(machine.nowMs).macs).toBe(0);
-  });
+  }, 60_000);
 });
 
 describe("interfaces by which the machine is reached", () => {

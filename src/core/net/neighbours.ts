@@ -107,7 +107,9 @@ export class Neighbours {
     if (this.#rules.moving(sourceMac)) return null;
     const tag = vlan !== 0 ? vlan : heard.vlan;
     if (this.#topology.byMac.has(sourceMac)) return this.#heardOwn(heard, at, tag, hash, nowMs);
-    return this.#heardAt(heard, at, tag, hash, nowMs) ?? this.claimed(heard, at, tag, nowMs);
+    // Only a port is a place: the bridge above hears everything once more, as what stands on an interface does.
+    const finding = at.masterKind === "bridge" ? this.#heardAt(heard, at, tag, hash, nowMs) : null;
+    return finding ?? this.claimed(heard, at, tag, nowMs);
   }
 
   #heardOwn(heard: Heard, at: Link, vlan: number, hash: number, nowMs: number): Finding | null {
