@@ -5,7 +5,15 @@ import { describe, expect, test, type TestContext, vi } from "vitest";
 import { arp } from "../support/frames.ts";
 import { GuardProcess, type Line } from "../support/guard.ts";
 import { need, root } from "../support/needs.ts";
-import { arping, compiler, frameSender, hexOf, Namespace, networkNamespaces } from "../support/network.ts";
+import {
+  arping,
+  compiler,
+  frameSender,
+  hexOf,
+  Namespace,
+  networkNamespaces,
+  NOTHING_ELSE,
+} from "../support/network.ts";
 import { waitFor } from "../support/wait.ts";
 
 /** A guard starts, hosts announce, deadlines pass: on a busy machine that takes its time. */
