@@ -14,10 +14,12 @@ import { type Effort, type Finding, median, quantile } from "./figures.ts";
 const CANDIDATES = 1000;
 const FILE_BYTES = 64 * 1024;
 const MOUNT = 1;
+/** The directory has grown meanwhile, and keeps its blocks: so many files may be left when enough is free. */
+const LEFT_FILES = 4;
 
 /**
  * From the look that shows the line crossed to the bytes freed, as statfs(2) says: the step, the decision and the
- * removal of 1,000 candidate files, all of them, that were gathered ahead. On ext4 on a loop device; else on tmpfs.
+ * removal of 1,000 candidate files, all but a few of them, that were gathered ahead. On ext4 on a loop device; else on tmpfs.
  */
 export async function benchDiskReclaim({ smoke }: Effort): Promise<Finding> {
   const rounds = smoke ? 3 : 30;
@@ -37,7 +39,7 @@ export async function benchDiskReclaim({ smoke }: Effort): Promise<Finding> {
     execFileSync("umount", ["--lazy", disk], { stdio: "pipe" });
     fs.rmSync(home, { recursive: true, force: true });
   }
-  const note = `${kind}, ${CANDIDATES} files of 64 KiB, all of them removed; median of ${rounds} rounds`;
+  const note = `${kind}, ${CANDIDATES} files of 64 KiB, at least ${CANDIDATES - LEFT_FILES} removed; median of ${rounds} rounds`;
   return {
     bench: "reclaim",
     figures: [
@@ -71,7 +73,7 @@ async function reclaimOnce(disk: string): Promise<{ readonly tookMs: number; rea
   const reclaimer = new Reclaimer("/proc");
   reclaimer.prepare(places);
   const before = freeRoom(disk);
-  const low = { bytes: empty.availableBytes - 1 };
+  const low = { bytes: empty.availableBytes - LEFT_FILES * FILE_BYTES };
   const policy: DiskPolicy = {
     ...loadPolicy().disk,
     enabled: true,
@@ -90,7 +92,7 @@ async function reclaimOnce(disk: string): Promise<{ readonly tookMs: number; rea
   const job = { ...action, path: disk, device: stat.dev };
   const result = await reclaimer.reclaim(job);
   const tookMs = (monotonicUs() - beganUs) / 1000;
-  if (!result.enough || result.deleted < CANDIDATES - 1)
+  if (!result.enough || result.deleted < CANDIDATES - LEFT_FILES)
     throw new Error(`expected all to go, found ${result.deleted}`);
   fs.rmSync(path.join(disk, "log"), { recursive: true });
   return { tookMs, freedBytes: result.after.availableBytes - before.availableBytes };

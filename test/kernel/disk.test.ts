@@ -1,11 +1,22 @@
 /** Disks that run full, through the whole guard: listed files first, then whoever fills them. */
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, expect, test, type TestContext } from "vitest";
+import { SPACE_COLUMNS } from "../../src/core/disk/columns.ts";
+import { parseMountinfo } from "../../src/core/parse/mountinfo.ts";
+import type { NamedThing } from "../../src/core/resources/resource.ts";
+import { createRing } from "../../src/core/ring/views.ts";
+import { Board, Gauge } from "../../src/core/shared/board.ts";
+import { loadPolicy } from "../../src/main/config/load-policy.ts";
+import { HOST_ROOTS } from "../../src/workers/common/roots.ts";
+import type { WorkerContext } from "../../src/workers/common/worker.ts";
+import { SpaceSampler } from "../../src/workers/sampler/host/space-sampler.ts";
 import { buildProgram } from "../programs/build.ts";
 import { GuardProcess, type Line, testDirectory } from "../support/guard.ts";
 import { agedFile, loopDisk, loopDisks } from "../support/loop-disk.ts";
-import { need, root } from "../support/needs.ts";
+import { mountSmall } from "../support/mount.ts";
+import { mounts, need, root } from "../support/needs.ts";
 import { Program } from "../support/program.ts";
 import { waitFor, within } from "../support/wait.ts";
 
@@ -39,6 +50,8 @@ const LADDER = `ladder = ["log", "reclaim", { action = "sigterm", deadline = "5s
 const actions = (guard: GuardProcess, verb: string): Line[] =>
   guard.audit().filter((line) => line["event"] === "action" && line["verb"] === verb);
 
+const isEnd = (line: Line): boolean => line["verb"] === "end" && line["outcome"] === "ended";
+
 async function guardOn(context: TestContext, text: string, more: object = {}): Promise<GuardProcess> {
   const guard = await GuardProcess.start(context, { scope: "host", policy: text, ...more });
   context.onTestFailed(() => {
@@ -66,7 +79,9 @@ function deletedBy(action: Line): string[] {
 }
 
 describe("a disk that is being filled", () => {
-  test("space: the oldest listed files go until enough is free, then the filler is named and ended", async (context) => {
+  test("space: the oldest listed files go until enough is free, then the filler is named and ended", {
+    timeout: 120_000,
+  }, async (context) => {
     need(context, root, loopDisks, fillers);
     const { path: at } = loopDisk(context, 64);
     const outside = testDirectory(context);
@@ -82,9 +97,9 @@ describe("a disk that is being filled", () => {
     const rooms = `space = "8MiB"\nspace_recover = "16MiB"`;
     const guard = await guardOn(context, policy(at, `${rooms}\n${LADDER}\n${places}`));
     const filler = await fill(context, "space", at, 16);
-    const end = await within("the filler to end", filler.ended, 40_000);
+    const end = await within("the filler to end", filler.ended, 60_000);
     expect(end.signal).toBe("SIGTERM");
-    const ended = await guard.recorded("its end", (line) => line["verb"] === "end");
+    const ended = await guard.recorded("its end", isEnd);
     expect(ended).toMatchObject({ resource: "disk", subject: at, outcome: "ended", victimCount: 1 });
     expect(ended["victims"]).toMatchObject([{ pid: filler.pid, name: "disk-fill" }]);
     expect(ended["target"]).toContain(`${at}/filling`);
@@ -103,7 +118,7 @@ describe("a disk that is being filled", () => {
     expect(fs.readlinkSync(`${at}/log/0.log`)).toBe(away);
   });
 
-  test("inodes: the same, by who makes files", async (context) => {
+  test("inodes: the same, by who makes files", { timeout: 120_000 }, async (context) => {
     need(context, root, loopDisks, fillers);
     const { path: at } = loopDisk(context, 32, ["-N", "2048"]);
     const listed = Array.from({ length: 300 }, (_, i) => agedFile(`${at}/spool/${i}`, 0, 100_000 - i));
@@ -112,9 +127,9 @@ describe("a disk that is being filled", () => {
     const places = `places = [{ files = "${at}/spool/*", age = "1h" }]`;
     const guard = await guardOn(context, policy(at, `${rooms}\n${LADDER}\n${places}`));
     const filler = await fill(context, "inodes", at, 500);
-    const end = await within("the filler to end", filler.ended, 40_000);
+    const end = await within("the filler to end", filler.ended, 60_000);
     expect(end.signal).toBe("SIGTERM");
-    const ended = await guard.recorded("its end", (line) => line["verb"] === "end");
+    const ended = await guard.recorded("its end", isEnd);
     expect(ended["victims"]).toMatchObject([{ pid: filler.pid, name: "disk-fill" }]);
     const [first] = actions(guard, "reclaim");
     expect(first).toMatchObject({ subject: at, outcome: "done" });
@@ -125,7 +140,9 @@ describe("a disk that is being filled", () => {
     expect(fs.existsSync(`${at}/made-0`)).toBe(true);
   });
 
-  test("a dry run removes nothing, ends nobody, and says what it would do", async (context) => {
+  test("a dry run removes nothing, ends nobody, and says what it would do", {
+    timeout: 90_000,
+  }, async (context) => {
     need(context, root, loopDisks, fillers);
     const { path: at } = loopDisk(context, 16);
     const file = agedFile(`${at}/log/a.log`, 2048, 9000);
@@ -146,7 +163,9 @@ describe("a disk that is being filled", () => {
 });
 
 describe("mounts that are not what they should be", () => {
-  test("one that does not answer is said so, and the others are looked at", async (context) => {
+  test("one that does not answer is said so, and the others are looked at", {
+    timeout: 90_000,
+  }, async (context) => {
     need(context, root, loopDisks, fillers, deadMounts);
     const { path: at } = loopDisk(context, 16);
     const dead = path.join(testDirectory(context), "dead");
@@ -154,9 +173,10 @@ describe("mounts that are not what they should be", () => {
     const file = agedFile(`${at}/log/a.log`, 4096, 9000);
     const rooms = `space = "6MiB"\nspace_recover = "7MiB"`;
     const places = `places = [{ files = "${at}/log/*.log", age = "1h" }]`;
-    const text = policy(at, `${rooms}\n${LADDER}\n${places}`)
-      .replace("mounts = [", "mounts = [")
-      .replace(`{ path = "${at}"`, `{ path = "${dead}", enabled = true },\n  { path = "${at}"`);
+    const text = policy(at, `${rooms}\n${LADDER}\n${places}`).replace(
+      `{ path = "${at}"`,
+      `{ path = "${dead}", enabled = true },\n  { path = "${at}"`,
+    );
     const program = buildProgram("dead-mount", ["test/programs/dead-mount.c"]).path as string;
     const guard = await guardOn(context, text, { under: [program, dead] });
     const said = (line: Line): boolean => line["event"] === "limited" && String(line["what"]).includes(dead);
@@ -168,5 +188,52 @@ describe("mounts that are not what they should be", () => {
     expect(guard.audit().filter(said)).toHaveLength(1);
     const { resources } = await guard.ask({ ask: "resources" });
     expect(JSON.stringify(resources ?? null)).toContain(at);
+  });
+
+  test("one that vanishes or is made read-only is watched no longer, nor are pseudo file systems", {
+    timeout: 90_000,
+  }, async (context) => {
+    need(context, root, loopDisks);
+    const [gone, fixed] = [loopDisk(context, 8).path, loopDisk(context, 8).path];
+    const text = policy(gone, `space = "1MiB"`).replace(
+      `{ path = "${gone}"`,
+      `{ path = "${fixed}", enabled = true },\n  { path = "/proc", enabled = true },\n  { path = "${gone}"`,
+    );
+    const guard = await guardOn(context, text);
+    const subjects = async (): Promise<string> => {
+      const { resources } = await guard.ask({ ask: "resources" });
+      return (resources as Line[]).map(({ subject }) => String(subject)).join();
+    };
+    const are = (wanted: readonly string[]) => async (): Promise<boolean> =>
+      (await subjects()) === wanted.join();
+    await waitFor("both to be watched", are([gone, fixed]), 20_000);
+    execFileSync("mount", ["-o", "remount,ro", fixed]);
+    await waitFor("the one that is read-only to be let be", are([gone]), 20_000);
+    execFileSync("umount", [gone]);
+    await waitFor("nothing to be watched", are([]), 20_000);
+    expect((await guard.stop()).code).toBe(0);
+  });
+
+  test("one in which an earlier life of the sampler hung is asked apart", (context) => {
+    need(context, root, mounts);
+    const at = path.join(testDirectory(context), "disk");
+    mountSmall(context, at, 1024);
+    const bytes = fs.readFileSync("/proc/self/mountinfo");
+    const id = parseMountinfo(bytes, bytes.length).find((each) => each.path === at)?.id as number;
+    const columns = { columns: SPACE_COLUMNS, rowsPerSegment: 64, segments: 2 };
+    const look = (hung: number): NamedThing | undefined => {
+      const board = new Board();
+      board.setGauge(Gauge.mountAsked, hung);
+      const disk = { ...loadPolicy().disk, enabled: true };
+      const start = { policy: { disk }, roots: HOST_ROOTS, resourceRings: { disk: createRing(columns) } };
+      const things: NamedThing[] = [];
+      const known = { start, board, log: () => undefined } as unknown as WorkerContext;
+      const sampler = new SpaceSampler(known, (appeared) => void things.push(...appeared));
+      sampler.sample(1);
+      sampler.close();
+      return things.find(({ name }) => name === at);
+    };
+    expect(look(0)).toMatchObject({ number: id, about: { type: "tmpfs", remote: "no" } });
+    expect(look(id)).toMatchObject({ number: id, about: { type: "tmpfs", remote: "yes" } });
   });
 });

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import type { TestContext } from "vitest";
@@ -28,8 +28,8 @@ export const loopDisks = (): string | null => {
 export function loopDisk(context: TestContext, sizeMiB: number, options: readonly string[] = []): LoopDisk {
   const directory = testDirectory(context);
   const mounted = mountImage(directory, sizeMiB, options);
-  // Lazily: a program that still writes there is on its way out.
-  context.onTestFinished(() => void execFileSync("umount", ["--lazy", mounted], { stdio: "pipe" }));
+  // Lazily: a program that still writes there is on its way out. It may be unmounted already.
+  context.onTestFinished(() => void spawnSync("umount", ["--lazy", mounted]));
   return { path: mounted };
 }
 

@@ -156,7 +156,7 @@ describe("what is done", () => {
     scene.look({ freeMiB: 5 });
     expect(scene.next()).toMatchObject({ kind: "filler" });
     scene.over("failed");
-    for (let i = 0; i < 29; i++) {
+    for (let i = 0; i < 9; i++) {
       scene.look({ freeMiB: 5 });
       expect(scene.next()).toBeNull();
     }

@@ -7,7 +7,7 @@ import { setLines, usableBytes } from "./rooms.ts";
 import { type DiskState, MountState, type RoomState } from "./state.ts";
 
 /** After a ladder that helped nothing, and after one that was not meant to do anything. */
-const RETRY_US = 30_000_000;
+const RETRY_US = 10_000_000;
 const SAME_AGAIN_US = 300_000_000;
 /** Files that were looked for ahead are looked for again after this. */
 const PREPARE_US = 10_000_000;

@@ -133,6 +133,11 @@ export function pathOf(place: Place, names: readonly Buffer[]): string {
   return `/${[...place.base, ...names.map(String)].join("/")}`;
 }
 
+/** Tells files apart by their path and inode. */
+export function keyOf(file: ListedFile): string {
+  return `${file.inode} ${pathOf(file.place, file.directories)}/${file.name.toString("latin1")}`;
+}
+
 /** What an errno means for a listed directory. */
 export function explain(code: string): string {
   if (code === "ELOOP" || code === "ENOTDIR") return "a symlink or no directory is in its path: passed over";
@@ -147,12 +152,16 @@ export function explain(code: string): string {
 export function inOrder(gathered: Gathered, device: number, nowMs: number): ListedFile[] {
   const runs: { order: string; files: ListedFile[] }[] = [];
   const seen = new Set<string>();
+  // Only two places can hold the same file.
+  const several = gathered.files.some(({ place }) => place !== gathered.files[0]?.place);
   for (const file of gathered.files) {
     const { rule } = file.place;
     if (file.device !== device || nowMs - file.writtenMs < rule.ageMs) continue;
-    const key = `${pathOf(file.place, file.directories)}/${file.name.toString("latin1")}`;
-    if (seen.has(key)) continue;
-    seen.add(key);
+    if (several) {
+      const key = keyOf(file);
+      if (seen.has(key)) continue;
+      seen.add(key);
+    }
     let run = runs.at(-1);
     if (run?.order !== rule.order) {
       run = { order: rule.order, files: [] };

@@ -6,7 +6,7 @@ import type { ActionStep } from "../../../core/messages.ts";
 import type { PlaceRule } from "../../../core/policy/resources.ts";
 import { formatBytes } from "../../../core/units.ts";
 import { monotonicUs } from "../../common/clock.ts";
-import { type Gathered, gather, inOrder, type ListedFile, pathOf } from "./gather.ts";
+import { type Gathered, gather, inOrder, keyOf, type ListedFile, pathOf } from "./gather.ts";
 import { type Removal, Remover } from "./remove.ts";
 import { Writers } from "./writers.ts";
 
@@ -61,7 +61,7 @@ interface Course {
   expected: number;
   wanted: number;
   settles: number;
-  /** Names that are done with, as they were found: not looked at again when files are looked for once more. */
+  /** Files that stay, and notes that were made: not said again when files are looked for once more. */
   readonly settled: Set<string>;
   unnamed: number;
   deleted: number;
@@ -155,14 +155,13 @@ async function removeAll(course: Course, gathered: Gathered): Promise<boolean> {
   const names = namesByInode(files);
   let count = 0;
   for (const file of files) {
-    const key = `${file.inode} ${pathOf(file.place, [...file.directories, file.name])}`;
-    if (course.settled.has(key)) continue;
-    course.settled.add(key);
+    if (course.settled.size > 0 && course.settled.has(keyOf(file))) continue;
     if (course.expected >= course.wanted && (await isEnough(course))) return true;
     if (performance.now() - course.beganMs > job.deadlineMs) return isEnough(course);
     const beganUs = monotonicUs();
     const removal = course.remover.remove(file, names.get(file.inode) ?? 1, nowMs);
     take(course, file, removal, beganUs);
+    if (removal.what === "passed over" || removal.what === "truncated") course.settled.add(keyOf(file));
     if (removal.what === "deleted") names.set(file.inode, (names.get(file.inode) ?? 1) - 1);
     if (++count % FILES_PER_TURN === 0) await turn();
   }

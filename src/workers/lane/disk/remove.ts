@@ -34,7 +34,7 @@ export class Remover {
   readonly #spared: ReadonlySet<string>;
   #directory: Directory | null = null;
   #path: Buffer = Buffer.alloc(0);
-  #key: string | null = null;
+  #names: readonly Buffer[] | null = null;
 
   constructor(
     procRoot: string,
@@ -76,7 +76,7 @@ export class Remover {
   close(): void {
     this.#directory?.close();
     this.#directory = null;
-    this.#key = null;
+    this.#names = null;
   }
 
   #removeOpen(file: ListedFile, entry: Buffer, descriptor: number, stat: fs.Stats): Removal {
@@ -101,8 +101,12 @@ export class Remover {
 
   /** The file's directory, found again from its place's base; the last one again only while it has not been moved. */
   #open(file: ListedFile): Directory | { readonly code: string } {
-    const key = `${file.place.base.join("/")}//${joined(file.directories).toString("latin1")}`;
-    if (this.#directory !== null && key === this.#key && this.#directory.path.equals(this.#path))
+    // All files of one directory, as they were gathered, share the list of its names.
+    if (
+      this.#directory !== null &&
+      file.directories === this.#names &&
+      this.#directory.path.equals(this.#path)
+    )
       return this.#directory;
     this.close();
     const base = Directory.open(this.#procRoot, file.place.base);
@@ -111,7 +115,7 @@ export class Remover {
     base.close();
     if (!(directory instanceof Directory)) return directory;
     this.#directory = directory;
-    this.#key = key;
+    this.#names = file.directories;
     this.#path = joined([Buffer.from(`/${file.place.base.join("/")}`), ...file.directories]);
     // Moved between the opening and this: it is not where it is listed.
     if (directory.path.equals(this.#path)) return directory;

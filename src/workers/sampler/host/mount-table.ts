@@ -39,7 +39,8 @@ export class MountTable {
   /** This mount hung, or may hang: it is not to be asked on a thread that others wait for. */
   suspect(mountId: number): void {
     this.#suspects.add(mountId);
-    this.#choose();
+    // Before the first look at the table there is nothing to choose from.
+    if (this.#last.length > 0) this.#choose();
   }
 
   close(): void {
