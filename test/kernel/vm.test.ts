@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { describe, expect, test, type TestContext } from "vitest";
+import { CALM, machinePolicy } from "../support/vm-policy.ts";
 import { MIB, TestCgroup } from "../support/cgroup.ts";
 import { GuardProcess, type Line, testDirectory } from "../support/guard.ts";
 import { memoryCgroups, need, root } from "../support/needs.ts";
@@ -23,45 +24,6 @@ const DOMAINS = [
   { name: "middle", memoryMiB: 1024 },
   { name: "spared-huge", memoryMiB: 8192 },
 ];
-
-function availableBytes(): number {
-  const found = /^MemAvailable:\s+(\d+) kB$/m.exec(fs.readFileSync("/proc/meminfo", "utf8"));
-  return Number(found?.[1]) * 1024;
-}
-
-/**
- * A policy whose warning level stands, whatever is done: its line lies above what is available. Processes are only ended
- * in the test's own cgroup.
- */
-function policyOf(cgroup: TestCgroup, vm: string, warning = lineAbove()): string {
-  return `
-[memory]
-interval = "50ms"
-critical = false
-thrashing = false
-[memory.warning]
-${warning}
-swap_free = false
-for = "0s"
-ladder = ["log", { action = "sigkill", deadline = "5s" }]
-[victim]
-minimum = "1MiB"
-never = [{ cgroup = "(?!${cgroup.scope}$).*", descendants = false }]
-[vm]
-enabled = true
-interval = "1s"
-${vm}
-`;
-}
-
-/** Little enough above what is available that the hog is worth its end, enough that others' doings do not matter. */
-function lineAbove(): string {
-  const nowBytes = availableBytes();
-  return `available = "${nowBytes + 1024 * MIB}B"\nrecover = "${nowBytes + 1100 * MIB}B"`;
-}
-
-/** A line that nothing comes near. */
-const CALM = 'available = "16MiB"\nrecover = "32MiB"';
 
 interface Scene {
   readonly cgroup: TestCgroup;
@@ -89,7 +51,7 @@ describe("virtual machines, when memory is at the policy's level", () => {
     const vm = `uri = "${uri}"\nhibernate_at = "warning"\nnever = ["spared-*"]\ndeadline = "20s"`;
     const guard = await GuardProcess.start(context, {
       scope: "host",
-      policy: policyOf(cgroup, vm),
+      policy: machinePolicy(cgroup.scope, vm),
       env: { PATH: testVirsh(context) },
     });
     expect(await hog.ended).toMatchObject({ signal: "SIGKILL" });
@@ -117,7 +79,7 @@ describe("virtual machines, when memory is at the policy's level", () => {
     const vm = `uri = "${uri}"\nhibernate_at = "warning"\norder = ["small", "mid*"]\ndeadline = "20s"`;
     const guard = await GuardProcess.start(context, {
       scope: "host",
-      policy: policyOf(cgroup, vm),
+      policy: machinePolicy(cgroup.scope, vm),
       env: { PATH: testVirsh(context) },
     });
     await hog.ended;
@@ -137,7 +99,7 @@ describe("virtual machines, when memory is at the policy's level", () => {
     const vm = `uri = "${uri}"\nhibernate_at = "warning"`;
     const guard = await GuardProcess.start(context, {
       scope: "host",
-      policy: policyOf(cgroup, vm),
+      policy: machinePolicy(cgroup.scope, vm),
       args: ["--dry-run"],
       env: { PATH: testVirsh(context) },
     });
@@ -155,7 +117,7 @@ describe("virtual machines, when memory is at the policy's level", () => {
     const refusing = `sed -u 's/^managedsave --running ${domainUuid(1)}$/managedsave --no-such-option/' | real "$@"`;
     const guard = await GuardProcess.start(context, {
       scope: "host",
-      policy: policyOf(cgroup, `uri = "${uri}"\nhibernate_at = "warning"`),
+      policy: machinePolicy(cgroup.scope, `uri = "${uri}"\nhibernate_at = "warning"`),
       env: { PATH: virshInPath(context, refusing) },
     });
     await hog.ended;
@@ -175,12 +137,12 @@ describe("virtual machines, when memory is at the policy's level", () => {
     const vm = `uri = "${uri}"\nhibernate_at = "warning"\nresume_after = "1s"`;
     const guard = await GuardProcess.start(context, {
       scope: "host",
-      policy: policyOf(cgroup, vm),
+      policy: machinePolicy(cgroup.scope, vm),
       env: { PATH: testVirsh(context) },
     });
     await hog.ended;
     await waitFor("all to be hibernated", () => reports(guard).length === 3);
-    guard.writePolicy(policyOf(cgroup, vm, CALM));
+    guard.writePolicy(machinePolicy(cgroup.scope, vm, CALM));
     guard.child.kill("SIGHUP");
     await waitFor("all to be started", () => reports(guard).length === 6, 20_000);
     // Smallest first: it is the likeliest to fit.
@@ -198,7 +160,7 @@ describe("a libvirt that does not answer", () => {
     const { cgroup, hog } = await scene(context);
     const guard = await GuardProcess.start(context, {
       scope: "host",
-      policy: policyOf(cgroup, 'uri = "test:///default"\nhibernate_at = "warning"'),
+      policy: machinePolicy(cgroup.scope, 'uri = "test:///default"\nhibernate_at = "warning"'),
       env: { PATH: hungVirsh(context, 60) },
     });
     await hog.ended;
@@ -222,7 +184,7 @@ describe("a libvirt that does not answer", () => {
     const vm = `uri = "${uri}"\nhibernate_at = "warning"\ndeadline = "3s"`;
     const guard = await GuardProcess.start(context, {
       scope: "host",
-      policy: policyOf(cgroup, vm, CALM),
+      policy: machinePolicy(cgroup.scope, vm, CALM),
       env: { PATH: virshHangingFrom(context, flag) },
     });
     await waitFor("the domains to be seen", async () => {
@@ -230,7 +192,7 @@ describe("a libvirt that does not answer", () => {
       return JSON.stringify(status).includes("middle");
     });
     fs.writeFileSync(flag, "");
-    guard.writePolicy(policyOf(cgroup, vm));
+    guard.writePolicy(machinePolicy(cgroup.scope, vm));
     guard.child.kill("SIGHUP");
     const beganMs = performance.now();
     await hog.ended;
