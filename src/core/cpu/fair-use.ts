@@ -24,7 +24,7 @@ export interface UsageSample {
  * - `fair`: within its share. - `above`: above it. - `warned`: above it for `warnMs`, and said so.
  * - `quarantined`: it is given less. - `tested`: it was let go for a time, and is measured.
  */
-export type Standing = "fair" | "above" | "warned" | "quarantined" | "tested";
+type Standing = "fair" | "above" | "warned" | "quarantined" | "tested";
 
 export type FairUseOrder =
   | {
@@ -60,7 +60,7 @@ interface Account {
 }
 
 /** How a cgroup stands, for `plimsoll status`. */
-export interface FairUseFigure {
+interface FairUseFigure {
   readonly cgroup: string;
   readonly standing: Standing;
   readonly cores: number | null;

@@ -24,7 +24,7 @@ export interface Load {
   readonly samples: number;
 }
 
-export interface MeterTerms {
+interface MeterTerms {
   readonly intervalMs: number;
   /** Weight of a new sample: 2 / (window + 1). */
   readonly window: number;

@@ -11,7 +11,7 @@ const ROUNDING_TICKS = 2;
 /** So far up an heir is looked for. */
 const GENERATIONS = 64;
 
-export interface LoadTerms {
+interface LoadTerms {
   readonly ticksPerSecond: number;
   /** Processors online; Infinity: not known. */
   readonly cores: number;
@@ -73,10 +73,6 @@ export class ProcessLoads {
   /** Time between the first walk of what is known and the last. */
   get historyUs(): number {
     return this.#historyUs;
-  }
-
-  get size(): number {
-    return this.#tracks.size;
   }
 
   /** Begins anew, as after a long time without walks. */
