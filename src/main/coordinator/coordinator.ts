@@ -266,6 +266,12 @@ export class Guard {
     return RescueKeeper.start({ guardian, board: this.board, log, limited });
   }
 
+  /** A dry run imposes nothing; and where there is no guardian, the journals may be another guard's. */
+  get #leversDirectory(): string | null {
+    if (this.#policy.dryRun || (this.#levers === null && mayImpose(this.#policy))) return null;
+    return path.dirname(this.#options.places.journalPath);
+  }
+
   /** Before anything is imposed on others: as with limits. */
   async #keepLevers(): Promise<void> {
     const { places, roots, log } = this.#options;
@@ -359,7 +365,7 @@ export class Guard {
       resourceRings: this.#shared.resourceRings,
       rescueOrders: this.#shared.rescueOrders,
       journalPath: this.#journalPath,
-      leversDirectory: this.#levers === null ? null : path.dirname(this.#options.places.journalPath),
+      leversDirectory: this.#leversDirectory,
       knownCgroups: [...this.#knownCgroups.values()],
       datasetDirectory: null,
       descriptors: this.#descriptors,

@@ -56,10 +56,20 @@ export class LeversKeeper {
   }
 }
 
+/** Rungs that impose something which is to be taken back. */
+const IMPOSING: ReadonlySet<string> = new Set(["renice", "quarantine", "freeze", "throttle"]);
+
 /** Whether a policy may have something imposed on others, which then takes a guardian. */
-export function mayImpose({ dryRun, scope, cpu, disk, io, net, vm }: Policy): boolean {
+export function mayImpose({ dryRun, scope, cpu, io, net, vm }: Policy): boolean {
   if (dryRun || scope !== "host") return false;
-  return [cpu, disk, io, net, vm].some(({ enabled }) => enabled);
+  const imposes = (ladder: readonly { readonly action: string }[]): boolean =>
+    ladder.some(({ action }) => IMPOSING.has(action));
+  return (
+    (cpu.enabled && (imposes(cpu.ladder) || (cpu.fairUse?.cgroups.length ?? 0) > 0)) ||
+    (io.enabled && imposes(io.ladder)) ||
+    (net.enabled && (net.duplicate !== "log" || net.rates !== null)) ||
+    vm.enabled
+  );
 }
 
 /** For a guard that imposes nothing: what an earlier one left imposed is put back. Never throws. */
