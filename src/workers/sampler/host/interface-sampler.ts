@@ -14,7 +14,7 @@ const DEFAULT_INTERVAL_MS = 1000;
 export const INTERFACES_MAX = 400;
 const GONE = 0;
 /** Asking costs more than the rest of a look, and tells only of one that was replaced before it had received anything. */
-const CHECK_EVERY = 10;
+const CHECK_EVERY = 100;
 
 /** Counters of every interface of the guard's network namespace, from /proc/net/dev, held open. */
 export class InterfaceSampler implements ResourceSampler {
