@@ -43,7 +43,7 @@ export function whyLow(mount: MountState, room: RoomState): string {
   const rate = drain.perUs * US_PER_S;
   const filling =
     rate === 0 ? "" : `, ${inBytes ? formatBytes(rate) : Math.round(rate)} a second are used up`;
-  return `${amount(free)} are ${inBytes ? "available" : "free"} on ${mount.ref.path}, below ${amount(lines.low)}${filling}`;
+  return `${amount(free)} are ${inBytes ? "available" : "free"} on ${mount.ref.path}, ${free < lines.low ? `below ${amount(lines.low)}` : `not yet ${amount(lines.recover)} again`}${filling}`;
 }
 
 function known(value: number): number | null {
