@@ -112,6 +112,8 @@ export class Duplicates {
       const link = this.#links.topology.links.get(number);
       if (link === undefined) this.#forget(number, episode);
       else if (!link.up) episode.seenDown = true;
+      // Put down for good, and up again by somebody: what is heard now is another matter, to be acted on at once.
+      else if (episode.seenDown && episode.trial === null) this.#over(number, episode);
       else if (episode.seenDown && episode.trial?.phase === "down") {
         this.#close(episode, "left");
         this.#said(episode, "somebody else has put it up again", "released");
