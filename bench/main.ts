@@ -11,15 +11,22 @@ import "../src/native/libc.ts";
 import { projectRoot } from "../test/programs/build.ts";
 import { benchCgroupSweep } from "./cgroup-sweep.ts";
 import { benchCalibrate } from "./calibrate.ts";
+import { benchCpuChoose } from "./cpu-choose.ts";
+import { benchCpuSampler } from "./cpu-sampler.ts";
 import { benchCrossing } from "./crossing.ts";
+import { benchDiskReclaim } from "./disk-reclaim.ts";
 import { writeDocument } from "./document.ts";
+import { benchDuplicateMac } from "./duplicate-mac.ts";
 import type { Effort, Finding } from "./figures.ts";
 import { benchHostSample } from "./host-sample.ts";
 import { benchIdle, benchIdleAll } from "./idle.ts";
+import { benchInterfaceSampler } from "./interface-sampler.ts";
+import { benchIoSampler } from "./io-sampler.ts";
 import { benchParts } from "./parts.ts";
 import { benchProcessWalk } from "./process-walk.ts";
 import { benchRecording } from "./recording.ts";
 import { benchRescue, benchRescueAhead } from "./rescue.ts";
+import { benchSpaceSampler } from "./space-sampler.ts";
 import { figureTable } from "./table.ts";
 
 const BENCHES: Readonly<Record<string, (effort: Effort) => Finding | Promise<Finding>>> = {
@@ -32,6 +39,13 @@ const BENCHES: Readonly<Record<string, (effort: Effort) => Finding | Promise<Fin
   recording: benchRecording,
   idle: benchIdle,
   "idle-all": benchIdleAll,
+  cpu: benchCpuSampler,
+  "cpu-choose": benchCpuChoose,
+  space: benchSpaceSampler,
+  reclaim: benchDiskReclaim,
+  io: benchIoSampler,
+  interfaces: benchInterfaceSampler,
+  "duplicate-mac": benchDuplicateMac,
   parts: benchParts,
   calibrate: benchCalibrate,
 };
