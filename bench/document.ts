@@ -79,6 +79,39 @@ raise it before it is met. Five programs at a time.`,
     story: `The guard at default rates beside a bare Node process with as many workers, each blocked in Atomics.wait, as the guard's are in
 system calls. (Workers that wait in their event loop instead are collected by V8 after some seconds: about 14 MiB less.)`,
   },
+  "idle-all": {
+    title: "On a calm host, all resources on",
+    story: `The same by the profile \`ork\`, as a dry run: processors, disks, I/O, network (a thread that listens to ARP) and, where virsh is
+installed, virtual machines.`,
+  },
+  cpu: {
+    title: "A sample of the processors",
+    story: `/proc/stat by core and /proc/pressure/cpu, read, parsed and written into the ring; C reads and parses the same.`,
+  },
+  "cpu-choose": {
+    title: "Who makes the load",
+    story: `500 processes walked for a while, most of them busy now and then, one spinning: from the last walk to the choice, with the candidates
+that lost in words.`,
+  },
+  space: { title: "A look at file systems", story: `statfs of each mount into the ring; C calls statfs(2).` },
+  reclaim: {
+    title: "From a low disk to bytes freed",
+    story: `A file system crosses its line with 1,000 files listed that may go; the clock stops when the bytes are free again. What is looked at
+ahead is looked at before the crossing, as on a host.`,
+  },
+  io: {
+    title: "A sample of block devices",
+    story: `/proc/diskstats and /proc/pressure/io, read, parsed, into the ring; C does the same.`,
+  },
+  interfaces: {
+    title: "A sample of interfaces",
+    story: `/proc/net/dev, read, parsed, into the ring; C does the same.`,
+  },
+  "duplicate-mac": {
+    title: "From a duplicate MAC address to the interface down",
+    story: `Two network namespaces joined by a bridge; a frame with the local interface's own address as its source is put on the wire, and the
+interface is watched until it is down.`,
+  },
   parts: { title: "The parts alone", story: `Without the kernel, in one thread.` },
 };
 

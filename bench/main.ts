@@ -105,9 +105,11 @@ function machine(): Record<string, unknown> {
 /** Earlier results with some of their findings replaced: a part that was measured again, to be written with the rest. */
 function renew(json: string, findings: readonly Finding[]): Record<string, unknown> {
   const earlier = JSON.parse(readFileSync(json, "utf8")) as { findings: Finding[]; notes?: string[] };
-  const renewed = earlier.findings.map((each) => findings.find(({ bench }) => bench === each.bench) ?? each);
-  const names = findings.map(({ bench }) => bench).join(", ");
-  const note = `Measured again at ${new Date().toISOString()}, after the rest: ${names}.`;
+  const names = findings.map(({ bench }) => bench);
+  const all = [...earlier.findings.filter((each) => !names.includes(each.bench)), ...findings];
+  const order = Object.keys(BENCHES);
+  const renewed = all.toSorted((a, b) => order.indexOf(a.bench) - order.indexOf(b.bench));
+  const note = `Measured again at ${new Date().toISOString()}, after the rest: ${names.join(", ")}.`;
   return { ...earlier, findings: renewed, notes: [...(earlier.notes ?? []), note] };
 }
 
