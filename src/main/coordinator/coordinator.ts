@@ -514,8 +514,8 @@ export class Guard {
 
   #injectFault(worker: WorkerName, kind: 1 | 2): void {
     this.board.injectFault(worker, kind);
-    // The recorder waits for letters, and for nothing else.
-    if (worker === "recorder") this.#crew.post(worker, { type: "policy", policy: this.#policy });
+    // These wait for letters, and for nothing else.
+    if (worker === "recorder" || worker === "vm" || isLane(worker)) this.#crew.post(worker, { type: "policy", policy: this.#policy });
     else this.#wake(worker);
   }
 }
