@@ -27,31 +27,23 @@ export const networkNamespaces = (): string | null => {
 export const arping = (): string | null =>
   spawnSync("arping", ["-h"]).error === undefined ? null : "needs arping (Debian: arping)";
 
-/** tc with the token bucket; without netem nothing is delayed. */
-export const trafficControl = (): string | null => {
+/** tc with a queueing discipline of this kind, in a namespace of its own. */
+function queueing(kind: string, ...options: string[]): string | null {
   const name = `plimsoll-need-tc-${process.pid}`;
   const ip = (...args: string[]): boolean => spawnSync("ip", args).status === 0;
   if (!ip("netns", "add", name)) return "needs network namespaces";
-  const args = [
-    "-n",
-    name,
-    "qdisc",
-    "add",
-    "dev",
-    "lo",
-    "root",
-    "tbf",
-    "rate",
-    "1mbit",
-    "burst",
-    "70000",
-    "latency",
-    "50ms",
-  ];
+  const args = ["-n", name, "qdisc", "add", "dev", "lo", "root", kind, ...options];
   const { status, error, stderr } = spawnSync("tc", args, { encoding: "utf8" });
   ip("netns", "del", name);
-  return status === 0 ? null : `needs tc with tbf: ${error?.message ?? stderr.trim()}`;
-};
+  return status === 0 ? null : `needs tc with ${kind}: ${error?.message ?? stderr.trim()}`;
+}
+
+/** The token bucket; without netem nothing is delayed. */
+export const trafficControl = (): string | null =>
+  queueing("tbf", "rate", "1mbit", "burst", "70000", "latency", "50ms");
+
+/** What delays. */
+export const networkEmulator = (): string | null => queueing("netem", "delay", "10ms");
 
 /** For a policy: what else would be guarded is not. */
 export const NOTHING_ELSE = ["memory", "cpu", "disk", "io", "vm"]
