@@ -169,8 +169,9 @@ describe("a disk that is saturated by nobody in particular", patient, () => {
   test("is told of, and nobody is throttled: the load is spread", async (context) => {
     const all = await scene(context);
     const third = ioCgroup(context, "third", all.parent);
-    const guard = await guardOn(context, all);
+    // All before the guard: it shall not see the first one alone.
     for (const each of [all.hog, all.victim, third]) await hog(context, each, all.file, 1);
+    const guard = await guardOn(context, all);
     expect(await throttledBy(guard)).toMatchObject({ outcome: "noted", target: null });
     for (const each of [all.hog, all.victim, third]) expect(throttlesOf(each, all.disk)).toEqual([]);
     await guard.stop();
