@@ -1,36 +1,27 @@
 import fs from "node:fs";
-import path from "node:path";
-import { ExitCode, Fault } from "../../core/fault.ts";
 import type { ActionReport, GuardEvent, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { describeSwitches, type KernelSwitches } from "../../core/policy/switches.ts";
 import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
 import type { ResourceOutcome, ResourceStatus } from "../../core/resources/report.ts";
 import type { CgroupFigures } from "../../core/rescue/figures.ts";
-import { Board, Gauge, GUARD_WORKERS, isLane, type WorkerName } from "../../core/shared/board.ts";
-import { closeDescriptor } from "../../native/descriptor.ts";
+import { Board, Gauge, isLane, type WorkerName } from "../../core/shared/board.ts";
 import { raiseEvent } from "../../native/event.ts";
-import { lockFile } from "../../native/file-lock.ts";
-import { openKernelLog } from "../../native/kernel-log.ts";
-import { openPidfd } from "../../native/pidfd.ts";
 import { systemUnits } from "../../native/system.ts";
 import { findMemoryHierarchy } from "../../workers/common/cgroup-path.ts";
 import { monotonicUs } from "../../workers/common/clock.ts";
 import type { HostRoots } from "../../workers/common/roots.ts";
 import type { SharedDescriptors, WorkerStart } from "../../workers/common/worker.ts";
-import { openForAppending } from "../../workers/recorder/audit-log.ts";
 import { openMemoryReader } from "../../workers/sampler/memory/open-reader.ts";
-import type { GuardianOptions } from "../guardian/spawn.ts";
-import { recoverJournal } from "../guardian/recover.ts";
 import { Crew } from "./crew.ts";
 import { HelperProcess } from "./helper-process.ts";
 import { switchedOffEvent } from "./idle.ts";
+import { Keepers } from "./keepers.ts";
 import { Latencies } from "./latencies.ts";
-import { LeversKeeper, type LeversKeeperOptions, mayImpose, recoverLevers } from "./levers-keeper.ts";
 import type { Log } from "./log.ts";
 import { Questions } from "./questions.ts";
-import { RescueKeeper } from "./rescue-keeper.ts";
-import { makeDirectory, ownDirectory, type Places } from "./places.ts";
+import { openAudit, openKernelLogFor, requirePidfd, takeLock } from "./openings.ts";
+import type { Places } from "./places.ts";
 import { protectOurselves, raisePriority } from "./self-protection.ts";
 import { openDescriptors, SharedState } from "./shared-state.ts";
 import { StatusServer } from "./status-server.ts";
@@ -38,6 +29,7 @@ import { ThreadWatch } from "./thread-watch.ts";
 import { registerThresholds } from "./thresholds.ts";
 import { Unfinished } from "./unfinished.ts";
 import { type Counts, type GuardStatus, statusOf } from "./status.ts";
+import { hasProgram, wantedWorkers } from "./wanted-workers.ts";
 
 /** The first sample comes an interval after the start; a busy machine may take its time. */
 const FIRST_SAMPLE_LIMIT_MS = 10_000;
@@ -59,16 +51,6 @@ export interface GuardOptions {
   readonly allowFaults: boolean;
 }
 
-/** @throws Fault where the kernel has no pidfd: without, a recycled pid could be signalled */
-function requirePidfd(): void {
-  const pidfd = openPidfd(process.pid);
-  if (typeof pidfd === "number") return closeDescriptor(pidfd);
-  throw new Fault(
-    ExitCode.unsupportedHost,
-    `expected a kernel with pidfd_open (Linux 5.3 or newer), found ${pidfd.code}; see "plimsoll doctor"`,
-  );
-}
-
 /** The guard: holds what outlives the workers, starts them, and stands between them. */
 export class Guard {
   readonly board = new Board();
@@ -77,6 +59,7 @@ export class Guard {
   readonly #options: GuardOptions;
   readonly #shared = new SharedState();
   readonly #crew: Crew;
+  readonly #keepers: Keepers;
   readonly #startedMs = Date.now();
   #policy: Policy;
   #lock: number | null = null;
@@ -84,8 +67,6 @@ export class Guard {
   #helper: HelperProcess | null = null;
   #server: StatusServer | null = null;
   #auditPath: string | null = null;
-  #keeper: RescueKeeper | null = null;
-  #levers: LeversKeeper | null = null;
   /** One after the other, when policies are read anew in quick succession. */
   #starting: Promise<void> = Promise.resolve();
   /** Before there is a recorder, what is to be recorded waits here. */
@@ -102,7 +83,10 @@ export class Guard {
   constructor(options: GuardOptions) {
     this.#options = options;
     this.#policy = options.policy;
-    const watch = new ThreadWatch(this.board, options.roots.proc, systemUnits().ticksPerSecond);
+    const { places, roots, log } = options;
+    const limited = (what: string, why: string): void => this.#limited(what, why);
+    this.#keepers = new Keepers({ places, roots, board: this.board, log, limited });
+    const watch = new ThreadWatch(this.board, roots.proc, systemUnits().ticksPerSecond);
     this.#crew = new Crew(this.board, watch, {
       startOf: (name, epoch, mailBefore) => this.#startOf(name, epoch, mailBefore),
       onMessage: (_, message) => this.#take(message),
@@ -126,21 +110,21 @@ export class Guard {
    * @throws Fault: another guard is on this scope, or the scope cannot be guarded
    */
   async start(): Promise<void> {
-    const { log, policy, roots } = this.#options;
-    this.#takeLock();
+    const { log, policy, roots, places, uid } = this.#options;
+    this.#lock = takeLock(places, uid, policy.scope);
     requirePidfd();
     // Told at once and on this thread, rather than by a worker that dies.
     openMemoryReader(roots, policy.scope).close();
-    this.#auditPath = this.#openAudit();
+    this.#auditPath = openAudit(policy, places, log);
     this.#helper = new HelperProcess();
-    this.#descriptors = openDescriptors(this.#helper, this.#openKernelLog());
+    this.#descriptors = openDescriptors(this.#helper, openKernelLogFor(policy, roots.kmsg, log));
     const limitations = raisePriority();
-    this.#keeper = await this.#keepRescues();
-    await this.#keepLevers();
+    await this.#keepers.start(policy);
     await this.#crew.start(this.#workers());
     await this.#firstSample();
     this.#record(this.#startedEvent());
     this.#tellSwitches();
+    this.#tellOfMachines();
     for (const { what, why } of [...limitations, ...protectOurselves(roots.proc)]) this.#limited(what, why);
     for (const { what, why } of this.#unsaid.splice(0)) this.#record({ event: "limited", what, why });
     this.#recording = true;
@@ -188,13 +172,12 @@ export class Guard {
 
   /** A new policy may ask for workers that the old one did not. */
   async #startMissing(): Promise<void> {
-    if (this.#keeper === null && this.#crew.names.includes("rescue")) {
+    if (!this.#keepers.rescues && this.#crew.names.includes("rescue")) {
       // Its journal is the dry run's, which nobody would put back from.
       if (this.#policy.dryRun) return;
       return this.#limited("nobody is rescued before the next start", "the guard was started as a dry run");
     }
-    this.#keeper ??= await this.#keepRescues();
-    if (this.#levers === null) await this.#keepLevers();
+    await this.#keepers.start(this.#policy);
     for (const name of this.#workers()) {
       if (this.#crew.names.includes(name)) continue;
       this.#crew.add(name);
@@ -206,8 +189,7 @@ export class Guard {
   async stop(reason: string): Promise<void> {
     this.#record({ event: "stopped", reason, uptimeMs: Date.now() - this.#startedMs });
     await this.#crew.stop(STOP_LIMIT_MS);
-    await this.#keeper?.release();
-    await this.#levers?.release();
+    await this.#keepers.release();
     await this.#server?.close();
     this.#helper?.stop();
     if (this.#lock !== null) fs.closeSync(this.#lock);
@@ -231,71 +213,9 @@ export class Guard {
 
   /** Whom the policy asks for. */
   #workers(): WorkerName[] {
-    const { cgroups, rescue, scope, cpu, disk, io, net, vm } = this.#policy;
-    const wishesRescue = rescue.cgroups.length > 0 && (this.#keeper !== null || this.#policy.dryRun);
-    const more: WorkerName[] = [];
-    if (this.#hasCgroups && (cgroups.enabled || wishesRescue)) more.push("cgroups");
-    if (this.#hasCgroups && wishesRescue) more.push("rescue");
-    if (scope === "host") {
-      if (cpu.enabled || disk.enabled || io.enabled || (net.enabled && net.rates !== null)) more.push("host");
-      if (net.enabled) more.push("net");
-      if (vm.enabled) more.push("vm");
-    }
-    return [...GUARD_WORKERS, ...more];
-  }
-
-  get #hasCgroups(): boolean {
-    return findMemoryHierarchy(this.#options.roots.cgroup) !== null;
-  }
-
-  /** Before any limit is moved: what an earlier guard left changed is put back, and somebody stands by to do so again. */
-  async #keepRescues(): Promise<RescueKeeper | null> {
-    const { places, roots, log } = this.#options;
-    const guardian = {
-      journalPath: places.journalPath,
-      procRoot: roots.proc,
-      pageBytes: systemUnits().pageBytes,
-      kernelLogPath: this.#policy.record.kmsg ? roots.kmsg : null,
-    };
-    if (this.#policy.rescue.cgroups.length === 0 || this.#policy.dryRun) {
-      // What a dry run would journal is nobody's to put back.
-      if (!this.#policy.dryRun) await this.#recover(guardian);
-      return null;
-    }
-    const limited = (what: string, why: string): void => this.#limited(what, why);
-    return RescueKeeper.start({ guardian, board: this.board, log, limited });
-  }
-
-  /** A dry run imposes nothing; and where there is no guardian, the journals may be another guard's. */
-  get #leversDirectory(): string | null {
-    if (this.#policy.dryRun || (this.#levers === null && mayImpose(this.#policy))) return null;
-    return path.dirname(this.#options.places.journalPath);
-  }
-
-  /** Before anything is imposed on others: as with limits. */
-  async #keepLevers(): Promise<void> {
-    const { places, roots, log } = this.#options;
-    const options: LeversKeeperOptions = {
-      guardian: {
-        directory: path.dirname(places.journalPath),
-        procRoot: roots.proc,
-        kernelLogPath: this.#policy.record.kmsg ? roots.kmsg : null,
-      },
-      board: this.board,
-      log,
-      limited: (what, why) => this.#limited(what, why),
-    };
-    if (mayImpose(this.#policy)) this.#levers = await LeversKeeper.start(options);
-    else if (!this.#policy.dryRun) await recoverLevers(options);
-  }
-
-  /** That an earlier guard's changes cannot be put back is no reason not to guard. */
-  async #recover(guardian: GuardianOptions): Promise<void> {
-    try {
-      await recoverJournal(guardian);
-    } catch (error) {
-      this.#limited("what an earlier guard changed of limits is not put back", (error as Error).message);
-    }
+    const cgroups = findMemoryHierarchy(this.#options.roots.cgroup) !== null;
+    const rescue = this.#keepers.rescues;
+    return wantedWorkers(this.#policy, { cgroups, rescue, virsh: hasProgram("virsh") });
   }
 
   /** Guarding begins when the analysis has seen a sample, not when threads have been started. */
@@ -305,48 +225,6 @@ export class Guard {
       if (Date.now() > deadlineMs)
         throw new Error(`expected a sample within ${FIRST_SAMPLE_LIMIT_MS} ms, found none`);
       await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  }
-
-  #takeLock(): void {
-    const { lockPath } = this.#options.places;
-    try {
-      ownDirectory(path.dirname(lockPath), this.#options.uid);
-      this.#lock = lockFile(lockPath);
-    } catch (error) {
-      throw new Fault(
-        ExitCode.fault,
-        `expected to take the lock ${lockPath}, found: ${(error as Error).message}`,
-      );
-    }
-    if (this.#lock !== null) return;
-    throw new Fault(
-      ExitCode.fault,
-      `another guard is on ${this.#policy.scope} already (it holds ${lockPath}); see "plimsoll status", or stop it first`,
-    );
-  }
-
-  #openAudit(): string | null {
-    const wished = this.#policy.record.auditPath ?? this.#options.places.auditPath;
-    try {
-      makeDirectory(path.dirname(wished), 0o750);
-      fs.closeSync(openForAppending(wished));
-      return wished;
-    } catch (error) {
-      this.#options.log.error(
-        `no audit log: ${(error as Error).message}; set [record] audit to a place that can be written`,
-      );
-      return null;
-    }
-  }
-
-  #openKernelLog(): number {
-    if (!this.#policy.record.kmsg) return -1;
-    try {
-      return openKernelLog(this.#options.roots.kmsg);
-    } catch (error) {
-      this.#options.log.warn(`nothing goes to the kernel log: ${(error as Error).message}`);
-      return -1;
     }
   }
 
@@ -364,8 +242,8 @@ export class Guard {
       detailRing: this.#shared.detailRing,
       resourceRings: this.#shared.resourceRings,
       rescueOrders: this.#shared.rescueOrders,
-      journalPath: this.#journalPath,
-      leversDirectory: this.#leversDirectory,
+      journalPath: this.#keepers.journalPath,
+      leversDirectory: this.#keepers.leversDirectory(this.#policy),
       knownCgroups: [...this.#knownCgroups.values()],
       datasetDirectory: null,
       descriptors: this.#descriptors,
@@ -375,12 +253,6 @@ export class Guard {
       units: systemUnits(),
       auditPath: this.#auditPath,
     };
-  }
-
-  /** A dry run has a journal of its own: the real one may be another guard's. */
-  get #journalPath(): string {
-    const { journalPath } = this.#options.places;
-    return this.#keeper === null ? `${journalPath}.dry-run` : journalPath;
   }
 
   #startedEvent(): GuardEvent {
@@ -401,6 +273,12 @@ export class Guard {
     const texts = told.filter((text) => text !== null);
     for (const text of texts) log.warn(text);
     if (texts.length > 0) this.#record(switchedOffEvent(switches));
+  }
+
+  #tellOfMachines(): void {
+    if (this.#policy.scope !== "host" || !this.#policy.vm.enabled || hasProgram("virsh")) return;
+    const why = "found no virsh in PATH; install libvirt-clients and reload the policy (SIGHUP)";
+    this.#limited("virtual machines of libvirt are neither seen nor acted on", why);
   }
 
   #limited(what: string, why: string): void {
@@ -515,7 +393,8 @@ export class Guard {
   #injectFault(worker: WorkerName, kind: 1 | 2): void {
     this.board.injectFault(worker, kind);
     // These wait for letters, and for nothing else.
-    if (worker === "recorder" || worker === "vm" || isLane(worker)) this.#crew.post(worker, { type: "policy", policy: this.#policy });
+    if (worker === "recorder" || worker === "vm" || isLane(worker))
+      this.#crew.post(worker, { type: "policy", policy: this.#policy });
     else this.#wake(worker);
   }
 }
