@@ -22,15 +22,24 @@ interface VitestJson {
   }[];
 }
 
+/** The option of vitest that names tests, for a shell. */
+function pattern(names: readonly string[]): string {
+  if (names.length === 0) return "";
+  const texts = names.map((name) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return ` -t '^(${texts.join("|")})$'`.replaceAll(/(?<=\w)'(?=\w)/g, "'\\''");
+}
+
 /**
  * Runs test files of this project in a VM, with vitest.
  * @param share a directory for the results, and what else is to be kept
+ * @param only the full names of the tests to be run; all of the files' when not given
  * @throws Error with the guest's output when there are no results
  */
 export async function testInside(
   shape: VmShape,
   share: string,
   files: readonly string[],
+  only: readonly string[] = [],
 ): Promise<readonly GuestTest[]> {
   const json = join(share, "guest.json");
   const vitest = [
@@ -40,7 +49,7 @@ export async function testInside(
     "--config",
     "test/lab/guest/vitest.config.ts",
   ];
-  const command = `cd '${projectRoot}' && PLIMSOLL_PATIENCE=6 PLIMSOLL_TEST_JSON='${json}' ${[...vitest, ...files].join(" ")}`;
+  const command = `cd '${projectRoot}' && PLIMSOLL_PATIENCE=6 PLIMSOLL_TEST_JSON='${json}' ${[...vitest, ...files].join(" ")}${pattern(only)}`;
   const run = { shape, share, timeoutMs: 600_000, kernelLog: join(share, "kernel.log") };
   const { status, output } = await runVm(run, ["sh", "-c", command]);
   fs.writeFileSync(join(share, "guest.log"), output);

@@ -25,7 +25,7 @@ describe.skipIf(obstacle !== null)(title, () => {
 
   beforeAll(async () => {
     const shape = { memory: "2G", swap: null, cgroup: "v2" } as const;
-    played = await testInside(shape, share, ["test/kernel/vm-qemu.test.ts"]);
+    played = await testInside(shape, share, ["test/kernel/vm-qemu.test.ts"], INSIDE);
   });
 
   test.each(INSIDE)("%s", (name) => {

@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { MIB } from "./cgroup.ts";
+import { PATIENCE } from "./wait.ts";
 
 /** A line on available memory that nothing comes near. */
 export const CALM = 'available = "16MiB"\nrecover = "32MiB"';
@@ -22,9 +23,10 @@ export function lineAbove(): string {
  * @param warning the line: that of a level which stands, whatever is done, or {@link CALM}
  */
 export function machinePolicy(scope: string, vm: string, warning: string = lineAbove()): string {
+  // A guard at its highest priority that samples as often on a slow machine leaves virsh and libvirtd little of it.
   return `
 [memory]
-interval = "50ms"
+interval = "${50 * PATIENCE}ms"
 critical = false
 thrashing = false
 [memory.warning]

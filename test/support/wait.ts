@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 /** On a machine that is so many times slower (an emulated one) everything is given so many times longer. */
-const PATIENCE = Number(process.env["PLIMSOLL_PATIENCE"] ?? 1);
+export const PATIENCE: number = Number(process.env["PLIMSOLL_PATIENCE"] ?? 1);
 /** How often is looked while something is waited for. */
 const LOOK_MS = 5;
 
