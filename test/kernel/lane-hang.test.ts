@@ -13,6 +13,8 @@ import { waitFor, within } from "../support/wait.ts";
 const HANG_S = 30;
 /** What the others take at most: a look every 200 ms, and room for a busy machine. */
 const USUAL_MS = 3000;
+/** What failed is begun again after this (core/disk/step.ts). */
+const RETRY_MS = 10_000;
 const HOG_MIB = 600;
 
 const availableBytes = (): number =>
@@ -81,12 +83,10 @@ async function scene(context: TestContext): Promise<Scene> {
   return { at, disk };
 }
 
-/** Fills the disk over its line. @returns how long it took until there was room again */
-async function reclaimMs(disk: string): Promise<number> {
+/** Fills the disk over its line, and waits until there is room again. */
+async function reclaimMs(disk: string, limitMs: number): Promise<void> {
   fs.writeFileSync(`${disk}/more`, Buffer.alloc(Math.max(0, freeBytes(disk) - 3 * MIB), 1));
-  const beganMs = performance.now();
-  await waitFor("room on the disk", () => freeBytes(disk) > 11 * MIB, 2 * USUAL_MS);
-  return performance.now() - beganMs;
+  await waitFor("room on the disk", () => freeBytes(disk) > 11 * MIB, limitMs);
 }
 
 /** Has a hog cross memory's line. @returns the guard's decision on it */
@@ -116,7 +116,7 @@ describe("a lane that hangs", () => {
     const spinner = await here.at.spin();
     await waitFor("the processors' lane to be busy", () => fs.existsSync(begun), 20_000);
     const hungMs = performance.now();
-    expect(await reclaimMs(here.disk)).toBeLessThan(USUAL_MS);
+    await reclaimMs(here.disk, USUAL_MS);
     const decision = await hogEnded(context, here, guard);
     expect(decision["crossingToSignalUs"]).toBeLessThan(USUAL_MS * 1000);
     expect(performance.now() - hungMs).toBeLessThan(HANG_S * 1000 - USUAL_MS);
@@ -147,12 +147,13 @@ describe("a lane that hangs", () => {
       });
       await guard.ask({ ask: "fault", worker: "host", kind: fault });
       await guard.recorded("the gap", (line) => line["event"] === "gap" && line["worker"] === "host");
-      expect(await reclaimMs(here.disk)).toBeLessThan(2 * USUAL_MS);
+      await reclaimMs(here.disk, 2 * USUAL_MS);
       // Its lane has just worked, so it is there to fail.
       await guard.ask({ ask: "fault", worker: "disk-lane", kind: fault });
       fs.rmSync(`${here.disk}/more`);
       for (let i = 0; i < 3; i++) agedFile(`${here.disk}/log/again-${i}`, 4096, 50_000);
-      expect(await reclaimMs(here.disk)).toBeLessThan(4 * USUAL_MS);
+      // What the lane failed at is tried again, but not at once.
+      await reclaimMs(here.disk, RETRY_MS + 3 * USUAL_MS);
       const gap = await guard.recorded("its gap", (line) => line["worker"] === "disk-lane");
       expect(gap["event"]).toBe("gap");
       await hogEnded(context, here, guard);

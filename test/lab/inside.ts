@@ -26,7 +26,7 @@ interface VitestJson {
 function pattern(names: readonly string[]): string {
   if (names.length === 0) return "";
   const texts = names.map((name) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return ` -t '^(${texts.join("|")})$'`.replaceAll(/(?<=\w)'(?=\w)/g, "'\\''");
+  return ` -t '${`^(${texts.join("|")})$`.replaceAll("'", "'\\''")}'`;
 }
 
 /**
