@@ -11,7 +11,7 @@ import { buildReference, ReferenceProgram } from "./reference-program.ts";
 
 const WARMING = 10;
 
-/** The interfaces' sample: /proc/net/dev read, parsed and put into the ring, against C that reads and parses the same. */
+/** The interfaces' sample: /proc/net/dev read, parsed and put into the ring, against C that does the same. */
 export async function benchInterfaceSampler({ smoke }: Effort): Promise<Finding> {
   const rounds = smoke ? 4 : 60;
   const samples = smoke ? 100 : 1000;

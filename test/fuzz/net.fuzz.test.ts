@@ -105,6 +105,39 @@ test("lines of /proc/net/dev are read as they are, in any order, again and again
   );
 });
 
+/** dev_seq_printf_stats() of the kernel pads the columns to these. */
+const WIDTHS = [7, 7, 4, 4, 4, 5, 10, 9, 8, 7, 4, 4, 4, 5, 7, 10];
+
+test("lines as the kernel pads them, wide or not, over what an older look has left behind them", () => {
+  const lines = new InterfaceLines();
+  const wide = fc.oneof(fc.constant(0), fc.nat(99), fc.nat(2 ** 31 - 1), fc.maxSafeNat());
+  const each = fc.tuple(NAME, fc.array(wide, { minLength: 16, maxLength: 16 }));
+  const table = fc.uniqueArray(each, { selector: ([name]) => name, maxLength: 20 });
+  const buffer = new Uint8Array(16_384);
+  fc.assert(
+    fc.property(table, fc.nat(400), (rows, cutBytes) => {
+      const text = rows.map(([name, values]) => {
+        const padded = values.map((value, i) => String(value).padStart(WIDTHS[i] as number));
+        return `${name.padStart(6)}: ${padded.join(" ")}\n`;
+      });
+      const bytes = encode(HEADING + text.join(""));
+      buffer.set(bytes);
+      expect(lines.parse(buffer, bytes.length)).toBe(rows.length);
+      for (const [i, [name, values]] of rows.entries()) {
+        expect(lines.names[i]).toBe(name);
+        const wanted = [0, 1, 2, 3, 8, 9, 10, 11].map((column) => values[column]);
+        expect([...lines.values.subarray(i * COUNTERS, (i + 1) * COUNTERS)]).toEqual(wanted);
+      }
+      // Cut off, what is there has its own numbers, and nothing comes from behind the end.
+      const count = lines.parse(buffer, Math.max(0, bytes.length - cutBytes));
+      expect(count).toBeLessThanOrEqual(rows.length);
+      const received = rows.slice(0, count).map(([, values]) => values[0]);
+      expect(received.map((_, i) => lines.values[i * COUNTERS])).toEqual(received);
+    }),
+    fuzzSettings(600),
+  );
+});
+
 test("what is no /proc/net/dev, or is cut off, gives numbers or nothing", () => {
   const whole = encode(`${HEADING}    lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n`);
   const lines = new InterfaceLines();

@@ -1,6 +1,9 @@
 import { HeaderSlot, STAMPS_PER_SEGMENT, WORDS_PER_SLOT } from "./layout.ts";
 import { RingViews, type SharedRing } from "./views.ts";
 
+const WORD = 2 ** 32;
+const PER_WORD = 1 / WORD;
+
 /**
  * The one producer of a ring. It never waits: a reader that is too slow loses the oldest segment.
  * A new writer on an old ring goes on where the last committed row is, so a restarted sampler loses nothing else.
@@ -9,6 +12,7 @@ export class RingWriter {
   readonly #views: RingViews;
   /** What is asked for at each value, at hand. */
   readonly #kind: Uint8Array;
+  /** In words of 4 bytes, from the segment's begin on. */
   readonly #valuesAt: Int32Array;
   readonly #validityAt: Int32Array;
   #sequence: number;
@@ -18,7 +22,7 @@ export class RingWriter {
   constructor(ring: SharedRing) {
     this.#views = new RingViews(ring);
     this.#kind = this.#views.kind;
-    this.#valuesAt = Int32Array.from(this.#views.layout.valuesAt);
+    this.#valuesAt = Int32Array.from(this.#views.layout.valuesAt, (at) => at >> 2);
     this.#validityAt = Int32Array.from(this.#views.layout.validityAt);
     this.#sequence = this.#views.head;
     this.#base = this.#views.segmentAt(this.#sequence);
@@ -48,28 +52,31 @@ export class RingWriter {
     if (this.full) this.seal();
     const row = this.#rows;
     const kind = this.#kind;
+    const valuesAt = this.#valuesAt;
+    const validityAt = this.#validityAt;
     const { bytes, words, doubles } = this.#views;
+    const wordBase = (this.#base >> 2) + row * 2;
+    const byteBase = this.#base + (row >> 3);
     const bit = 1 << (row & 7);
     for (let column = 0; column < kind.length; column++) {
       const value = frame[column] as number;
-      const valuesAt = this.#base + (this.#valuesAt[column] as number);
       const type = kind[column] as number;
+      const at = wordBase + (valuesAt[column] as number);
       let valid = value === value;
-      if (type === 8) {
-        doubles[(valuesAt >> 3) + row] = value;
-      } else if (type === 4) {
-        valid = value === (value | 0);
-        words[(valuesAt >> 2) + row] = valid ? value : 0;
-      } else {
+      if (type === 0) {
         valid = value >= 0 && value <= Number.MAX_SAFE_INTEGER;
-        const at = (valuesAt >> 2) + row * 2;
-        const high = valid ? Math.floor(value / 4294967296) : 0;
-        words[at] = valid ? value - high * 4294967296 : 0;
+        const whole = valid ? value : 0;
+        const high = Math.floor(whole * PER_WORD);
+        words[at] = whole - high * WORD;
         words[at + 1] = high;
+      } else if (type === 8) {
+        doubles[at >> 1] = value;
+      } else {
+        valid = value === (value | 0);
+        words[at - row] = valid ? value : 0;
       }
-      const validityAt = this.#base + (this.#validityAt[column] as number) + (row >> 3);
-      const present = bytes[validityAt] as number;
-      bytes[validityAt] = valid ? present | bit : present & ~bit;
+      const present = bytes[byteBase + (validityAt[column] as number)] as number;
+      bytes[byteBase + (validityAt[column] as number)] = valid ? present | bit : present & ~bit;
     }
     this.#rows = row + 1;
   }
