@@ -78,12 +78,13 @@ export class HostStat {
     const usPerTick = this.#usPerTick;
     const row = this.rows * CORE_TIMES;
     let field = 0;
-    while (at < length && bytes[at] === SPACE) {
+    // Held against the length at the line's end only: what stands behind that is of an older look, and ends at the buffer's.
+    while (bytes[at] === SPACE) {
       at++;
       const first = at;
       let value = 0;
       let digit = 0;
-      while (at < length && (digit = (bytes[at] as number) - ZERO) >= 0 && digit <= 9) {
+      while ((digit = (bytes[at] as number) - ZERO) >= 0 && digit <= 9) {
         value = value * 10 + digit;
         at++;
       }
