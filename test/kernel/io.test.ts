@@ -14,7 +14,7 @@ import {
   throttlesOf,
 } from "../support/io-scene.ts";
 import { need, root } from "../support/needs.ts";
-import { waitFor } from "../support/wait.ts";
+import { PATIENCE, waitFor } from "../support/wait.ts";
 
 interface Scene {
   readonly disk: LoopDisk;
@@ -81,7 +81,7 @@ const nothingLimited = (all: Scene, limitMs: number): Promise<unknown> =>
   waitFor("no limit of the hog", () => throttlesOf(all.hog, all.disk).length === 0, limitMs);
 
 /** A loaded machine makes a disk wait for processors before it is saturated. */
-const patient = { timeout: 120_000 };
+const patient = { timeout: 120_000 * PATIENCE };
 
 describe("a cgroup that saturates a disk", patient, () => {
   test("is throttled, the others are not, and the disk is no longer saturated", async (context) => {

@@ -15,7 +15,7 @@ import {
   NOTHING_ELSE,
   trafficControl,
 } from "../support/network.ts";
-import { waitFor } from "../support/wait.ts";
+import { PATIENCE, waitFor } from "../support/wait.ts";
 
 const DELAY_MS = 400;
 const RATES = `
@@ -64,7 +64,7 @@ function traffic(context: TestContext, near: Namespace): ChildProcess {
 }
 
 test("a squeeze delays what it lets through, and the next step that asks for no delay takes it away", {
-  timeout: 180_000,
+  timeout: 60_000 * PATIENCE,
 }, async (context) => {
   need(context, root, networkNamespaces, trafficControl, networkEmulator, compiler);
   const [near, far] = [Namespace.make(context, "near"), Namespace.make(context, "far")];
