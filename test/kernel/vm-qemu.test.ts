@@ -42,21 +42,23 @@ describe("a real guest under a real libvirtd", () => {
   const vm = (more: string): string =>
     `uri = "${SYSTEM_URI}"\nresume_after = "1s"\ndeadline = "60s"\n${more}`;
 
-  async function guest(context: TestContext): Promise<void> {
+  async function libvirt(context: TestContext): Promise<void> {
     need(context, root, memoryCgroups, libvirtd);
     await startLibvirt(context);
-    await startGuest(context, "plimsoll-guest", 64);
   }
+  /** After the guard where it can be: it takes one processor all for itself, and a guard needs some to start. */
+  const startBusy = (context: TestContext): Promise<void> => startGuest(context, "plimsoll-guest", 64);
 
   test("is hibernated when memory is short, and goes on when it no longer is", {
     timeout: 5 * MINUTE,
   }, async (context) => {
-    await guest(context);
+    await libvirt(context);
     const shape = vm('hibernate_at = "warning"\nfreeze_on_cpu = false');
     const guard = await GuardProcess.start(context, {
       scope: "host",
       policy: machinePolicy(NOBODY, shape, lineAbove()),
     });
+    await startBusy(context);
     const line = await report(guard, "hibernate");
     expect(line).toMatchObject({ subject: "plimsoll-guest", outcome: "done" });
     expect(line["before"]["residentBytes"]).toBeGreaterThan(1024 * 1024);
@@ -70,9 +72,10 @@ describe("a real guest under a real libvirtd", () => {
   test("is frozen under load of the processors, and goes on after it", {
     timeout: 5 * MINUTE,
   }, async (context) => {
-    await guest(context);
+    await libvirt(context);
     const memory = machinePolicy(NOBODY, vm("freeze_on_cpu = true"), CALM);
     const guard = await GuardProcess.start(context, { scope: "host", policy: memory + LOADED });
+    await startBusy(context);
     expect(await report(guard, "freeze")).toMatchObject({ subject: "plimsoll-guest", outcome: "done" });
     expect(stateOf("plimsoll-guest")).toBe("paused");
     reload(guard, memory + IDLE);
@@ -83,7 +86,8 @@ describe("a real guest under a real libvirtd", () => {
   test("is not left frozen by a guard that is killed, nor by one that stops", {
     timeout: 5 * MINUTE,
   }, async (context) => {
-    await guest(context);
+    await libvirt(context);
+    await startBusy(context);
     const policy = machinePolicy(NOBODY, vm("freeze_on_cpu = true"), CALM) + LOADED;
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       const guard = await GuardProcess.start(context, { scope: "host", policy });
@@ -103,13 +107,6 @@ describe("a real guest without libvirt", () => {
     need(context, root, memoryCgroups, libvirtd, ...(isV1 ? [freezer] : []));
     const cgroup = isV1 ? TestCgroup.freezer(context) : TestCgroup.memory(context, null);
     const qemu = ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-accel", "tcg", "-m", "32"];
-    await cgroup.run(context, [
-      ...qemu,
-      "-drive",
-      `if=floppy,format=raw,file=${busyFloppy(context)}`,
-      "-boot",
-      "a",
-    ]);
     const isFrozen = (): boolean =>
       isV1 ? cgroup.read("freezer.state") === "FROZEN" : /^frozen 1$/m.test(cgroup.read("cgroup.events"));
     const vm = `uri = "test:///default"\nqemu_cgroups = ["${cgroup.scope}"]\nresume_after = "1s"\nfreeze_on_cpu = true\nnever = ["test"]`;
@@ -117,6 +114,13 @@ describe("a real guest without libvirt", () => {
     // Of libvirt there is none: that keeps no QEMU from being frozen.
     const env = { PATH: virshInPath(context, "exit 127") };
     const guard = await GuardProcess.start(context, { scope: "host", policy: memory + LOADED, env });
+    await cgroup.run(context, [
+      ...qemu,
+      "-drive",
+      `if=floppy,format=raw,file=${busyFloppy(context)}`,
+      "-boot",
+      "a",
+    ]);
     expect(await report(guard, "freeze")).toMatchObject({ subject: cgroup.scope, outcome: "done" });
     await waitFor("it to be frozen", isFrozen);
     reload(guard, memory + IDLE);
