@@ -39,7 +39,7 @@ export async function startLibvirt(context: TestContext): Promise<void> {
       clearTimeout(timer);
     });
   }
-  await waitFor("libvirtd to answer", () => ask("version").ok, 30_000);
+  await waitFor("libvirtd to answer", () => ask("version").ok, 90_000);
 }
 
 /** A guest that counts for ever: a boot sector of two bytes (jmp to itself), on a floppy disk. */

@@ -9,7 +9,7 @@ export type ApartAnswer =
   | { readonly code: ExitCode | null; readonly message: string };
 
 /** Reading takes about 100 ms; on a host short of memory the code has to come from disk. */
-const ANSWER_LIMIT_MS = 15_000;
+const ANSWER_LIMIT_MS = 60_000;
 
 /**
  * The policy to guard by, as loadPolicy gives it, read in a thread of its own that ends at once. What reads TOML and
