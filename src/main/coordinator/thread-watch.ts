@@ -30,8 +30,8 @@ export class ThreadWatch {
   readonly #board: Board;
   readonly #tasks: string;
   readonly #ticksPerSecond: number;
-  /** Processor time, in ticks, of each suspect when it came under suspicion. */
-  readonly #suspects = new Map<WorkerName, number>();
+  /** Processor time, in ticks, of each suspect when it came under suspicion: in the program, and in all. */
+  readonly #suspects = new Map<WorkerName, { readonly userTicks: number; readonly ticks: number }>();
 
   /** @param procRoot where proc(5) is mounted */
   constructor(board: Board, procRoot: string, ticksPerSecond: number) {
@@ -49,17 +49,19 @@ export class ThreadWatch {
     }
     const stat = readProcessStat(this.#tasks, this.#board.threadId(name));
     if (stat === null) return null;
-    const ticks = (stat[Stat.userTicks] as number) + (stat[Stat.systemTicks] as number);
+    const userTicks = stat[Stat.userTicks] as number;
+    const ticks = userTicks + (stat[Stat.systemTicks] as number);
     const before = this.#suspects.get(name);
     if (before === undefined) {
-      this.#suspects.set(name, ticks);
+      this.#suspects.set(name, { userTicks, ticks });
       return null;
     }
-    const usedMs = ((ticks - before) / this.#ticksPerSecond) * 1000;
-    if (silentMs > SPIN_SILENT_MS && usedMs > SPIN_CPU_MS) {
-      return { why: `hung: ran for ${Math.round(usedMs)} ms without a sign of life`, canBeEnded: true };
+    // Only JavaScript spins. Time in the kernel is a call that has not come back: with memory short it reclaims for others.
+    const ranMs = ((userTicks - before.userTicks) / this.#ticksPerSecond) * 1000;
+    if (silentMs > SPIN_SILENT_MS && ranMs > SPIN_CPU_MS) {
+      return { why: `hung: ran for ${Math.round(ranMs)} ms without a sign of life`, canBeEnded: true };
     }
-    if (silentMs > BLOCKED_MS && stat[Stat.state] === SLEEPING && usedMs === 0) {
+    if (silentMs > BLOCKED_MS && stat[Stat.state] === SLEEPING && ticks === before.ticks) {
       return { why: `hung: asleep in the kernel for ${Math.round(silentMs)} ms`, canBeEnded: false };
     }
     return silentMs > LOST_MS
