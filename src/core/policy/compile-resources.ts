@@ -41,6 +41,14 @@ export function compileResources(layers: readonly PolicyLayer[]): ResourcePolici
     io: ioOf(layers.map(({ document }) => document.io)),
     net: netOf(layers.map(({ document }) => document.net)),
     vm: vmOf(layers.map(({ document }) => document.vm)),
+    app: {
+      enabled: false,
+      applications: [],
+      callbacksPath: null,
+      callbackDeadlineMs: 30_000,
+      exitWithApplication: false,
+      monitorLogPath: null,
+    },
   };
 }
 

@@ -73,6 +73,8 @@ async function run(options: RunOptions): Promise<void> {
     await idle({ policy, switches, auditPath, kernelLogPath: HOST_ROOTS.kmsg, log }, told);
     process.exit(ExitCode.done);
   }
+  let leave = (_reason: string): void => undefined;
+  const left = new Promise<string>((resolve) => (leave = resolve));
   const guard = new Guard({
     policy,
     roots: HOST_ROOTS,
@@ -82,9 +84,10 @@ async function run(options: RunOptions): Promise<void> {
     log,
     loadPolicy: load,
     switches,
+    leave: (reason) => leave(reason),
     allowFaults: process.env["PLIMSOLL_ALLOW_FAULTS"] === "1",
   });
-  const told = untilTold(durationMs, () => guard.reload());
+  const told = Promise.race([untilTold(durationMs, () => guard.reload()), left]);
   try {
     await guard.start();
     settle();

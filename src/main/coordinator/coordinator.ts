@@ -55,6 +55,8 @@ export interface GuardOptions {
   readonly loadPolicy: () => Policy;
   /** What of it the kernel command line switched off; {@link loadPolicy} heeds it. */
   readonly switches: KernelSwitches;
+  /** The guard is to end, for the reason given. */
+  readonly leave: (reason: string) => void;
   /** Faults may be asked for over the status socket: for tests only. */
   readonly allowFaults: boolean;
 }
@@ -139,6 +141,8 @@ export class Guard {
     await this.#keepLevers();
     await this.#crew.start(this.#workers());
     await this.#firstSample();
+    // Its signal has to be in time, so its lane is there before.
+    if (this.#policy.app.enabled) this.#crew.post("app-lane", { type: "prepare", resource: "app" });
     this.#record(this.#startedEvent());
     this.#tellSwitches();
     for (const { what, why } of [...limitations, ...protectOurselves(roots.proc)]) this.#limited(what, why);
@@ -231,7 +235,7 @@ export class Guard {
 
   /** Whom the policy asks for. */
   #workers(): WorkerName[] {
-    const { cgroups, rescue, scope, cpu, disk, io, net, vm } = this.#policy;
+    const { cgroups, rescue, scope, cpu, disk, io, net, vm, app } = this.#policy;
     const wishesRescue = rescue.cgroups.length > 0 && (this.#keeper !== null || this.#policy.dryRun);
     const more: WorkerName[] = [];
     if (this.#hasCgroups && (cgroups.enabled || wishesRescue)) more.push("cgroups");
@@ -240,6 +244,8 @@ export class Guard {
       if (cpu.enabled || disk.enabled || io.enabled || (net.enabled && net.rates !== null)) more.push("host");
       if (net.enabled) more.push("net");
       if (vm.enabled) more.push("vm");
+      if (app.enabled) more.push("app");
+      if (app.enabled && app.callbacksPath !== null) more.push("callbacks");
     }
     return [...GUARD_WORKERS, ...more];
   }
@@ -424,6 +430,7 @@ export class Guard {
     const { log } = this.#options;
     if (message.type === "log") return log[message.severity](message.text);
     if (message.type === "thresholds") return void this.#tellOfUsage(message);
+    if (message.type === "leave") return this.#options.leave(message.reason);
     if (message.type === "retire") return this.#crew.retire(message.worker);
     if (message.type === "resource-status") return this.#resources.answer(message.id, message.resources);
     if (message.type === "cgroup-figures") return this.#cgroups.answer(message.id, message.figures);
@@ -477,10 +484,11 @@ export class Guard {
     if (worker === "analysis") {
       this.#crew.post("rescue", { type: "ask-outstanding" });
       // With the policy, they tell again what their numbers mean.
-      for (const name of ["host", "net", "vm"] as const)
+      for (const name of ["host", "net", "vm", "app", "callbacks"] as const)
         this.#crew.post(name, { type: "policy", policy: this.#policy });
     }
-    if (isLane(worker) || worker === "vm") return this.#laneRestarted(worker, unread);
+    if (isLane(worker) || worker === "vm" || worker === "callbacks")
+      return this.#laneRestarted(worker, unread);
     if (worker !== "recorder") return unread;
     // With the policy, the process sampler tells again who the largest are.
     this.#crew.post("processes", { type: "policy", policy: this.#policy });

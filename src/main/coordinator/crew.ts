@@ -23,6 +23,9 @@ const FILES: Readonly<Record<WorkerName, string>> = {
   "disk-lane": "../../workers/lane/disk/worker.js",
   "io-lane": "../../workers/lane/io/worker.js",
   "net-lane": "../../workers/lane/net/worker.js",
+  app: "../../workers/app/worker.js",
+  "app-lane": "../../workers/lane/app/worker.js",
+  callbacks: "../../workers/callbacks/worker.js",
 };
 
 /** All code has to be read from disk first, perhaps on a host that is busy already. */

@@ -61,6 +61,9 @@ export class Unfinished {
       case "disk-lane":
       case "io-lane":
       case "net-lane":
+      case "app":
+      case "app-lane":
+      case "callbacks":
         return [];
     }
   }

@@ -1,0 +1,3 @@
+import { WorkerContext } from "../common/worker.ts";
+
+WorkerContext.current().ready();
