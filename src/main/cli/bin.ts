@@ -8,6 +8,7 @@ import { auditCommand } from "./audit-command.ts";
 import { checkCommand } from "./check-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
 import { exportCommand } from "./export-command.ts";
+import { initCommand } from "./init-command.ts";
 import { recommendCommand } from "./recommend-command.ts";
 import { recordCommand } from "./record-command.ts";
 import { runCommand } from "./run-command.ts";
@@ -18,6 +19,7 @@ const EXAMPLES = `
 Examples:
   plimsoll run --dry-run        watch, and say what would be done
   plimsoll check my.toml        what a policy means, and what is wrong with it
+  plimsoll init --systemd       a unit that runs it as a service
   plimsoll doctor               what this host lets the guard do
   plimsoll status               what the running guard sees
   plimsoll audit --since 2h     what it has decided and done, and why
@@ -35,6 +37,7 @@ function program(): Command {
     .showHelpAfterError("(--help says what there is)");
   for (const command of [runCommand(), recordCommand(), checkCommand(), doctorCommand(), statusCommand()])
     plimsoll.addCommand(command);
+  plimsoll.addCommand(initCommand());
   plimsoll.addCommand(auditCommand());
   for (const command of [calibrateCommand(), exportCommand(), recommendCommand()])
     plimsoll.addCommand(command);

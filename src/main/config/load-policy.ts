@@ -7,12 +7,14 @@ import type { LineOf } from "../../core/policy/locate.ts";
 import type { CgroupsPolicy, Policy } from "../../core/policy/policy.ts";
 import { formatKey, PolicyFault, type PolicyProblem } from "../../core/policy/problem.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
+import { type ApplicationOverrides, overrideApplications, readNamedModule } from "./override-applications.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { passwdLookup } from "./passwd.ts";
 import { PROFILE_DEFAULT, profilePath } from "./profiles.ts";
 import { readCalibration } from "./read-calibration.ts";
 import { readPolicyText } from "./read-text.ts";
 import { readScope } from "./read-values.ts";
+import { writableByOthers } from "./writable-by-others.ts";
 
 export interface PolicyRequest {
   /** The user's policy file. Without one the profile alone counts. */
@@ -21,7 +23,11 @@ export interface PolicyRequest {
   readonly profile?: string | undefined;
   /** What the command line says counts before any file. */
   readonly overrides?:
-    | { readonly scope?: string | undefined; readonly dryRun?: boolean | undefined }
+    | {
+        readonly scope?: string | undefined;
+        readonly dryRun?: boolean | undefined;
+        readonly app?: ApplicationOverrides | undefined;
+      }
     | undefined;
   /** Where users' names are looked up (passwd(5)). */
   readonly passwdPath?: string | undefined;
@@ -54,15 +60,22 @@ export function checkPolicy(
 ): CheckedPolicy {
   const { layers, findings } = readLayers(request);
   const said = readNamedCalibration(layers);
+  const module = request.overrides?.app?.callbacks === undefined ? readNamedModule(layers) : NOTHING_SAID;
   const policy = withOverrides(compilePolicy(layers, said.calibration), request.overrides ?? {});
   const lineOf: LineOf = (path) => layers.at(-1)?.lineOf(path) ?? null;
   const host = factsOf?.(policy.scope) ?? null;
-  const all = [...lintPolicy(policy, host, lineOf), ...findings, ...said.findings];
+  const all = [...lintPolicy(policy, host, lineOf), ...findings, ...said.findings, ...module.findings];
   const errors = all.filter(({ severity }) => severity === "error");
-  const problems = [...said.problems, ...errors.map((error) => asProblem(error, policy.source))];
+  const problems = [
+    ...said.problems,
+    ...module.problems,
+    ...errors.map((error) => asProblem(error, policy.source)),
+  ];
   if (problems.length > 0) throw new PolicyFault(problems);
   return { policy, findings: all, host };
 }
+
+const NOTHING_SAID = { findings: [], problems: [] };
 
 /** What stands in the file that the topmost `cgroups.calibration` names, or what is wrong with it. */
 function readNamedCalibration(layers: readonly PolicyLayer[]): {
@@ -112,19 +125,13 @@ function readLayers(request: PolicyRequest): { layers: PolicyLayer[]; findings: 
   return { layers, findings };
 }
 
-function writableByOthers(file: string, advice: string): Finding {
-  const expected = "a file that its owner alone may write";
-  const found = `${file}, which others may write`;
-  const message = `expected ${expected}, found ${found}`;
-  return { severity: "warning", line: null, key: "", expected, found, message, advice };
-}
-
 function withOverrides(policy: Policy, overrides: NonNullable<PolicyRequest["overrides"]>): Policy {
   const scope = overrides.scope === undefined ? null : readScope(overrides.scope);
   if (scope !== null && !scope.ok) {
     throw new Fault(ExitCode.usage, `--scope: expected ${scope.expected}, found ${scope.found}`);
   }
-  return { ...policy, scope: scope?.value ?? policy.scope, dryRun: overrides.dryRun ?? policy.dryRun };
+  const said = { ...policy, scope: scope?.value ?? policy.scope, dryRun: overrides.dryRun ?? policy.dryRun };
+  return { ...said, app: overrideApplications(said, overrides.app ?? {}) };
 }
 
 function asProblem({ line, key, expected, found, advice }: Finding, file: string): PolicyProblem {

@@ -2,7 +2,7 @@
 import { extname } from "node:path";
 import { readSmallText, type TextRead } from "./read-text.ts";
 
-/** A module is read whole by Node; one larger is no hand-written one. */
+/** One larger is no hand-written module. */
 const MODULE_BYTES_MAX = 2 ** 20;
 /** By it Node knows an ES module whatever package it lies in (nodejs.org/api/esm.html). */
 const EXTENSION = ".mjs";
@@ -16,8 +16,8 @@ export function readModule(path: string): TextRead {
     bytesMax: MODULE_BYTES_MAX,
     absent: 'check the path; "plimsoll init --callbacks" writes a module to begin with',
   });
-  if (!read.ok || extname(path) === EXTENSION) return read;
   const ending = extname(path);
+  if (!read.ok || ending === EXTENSION) return read;
   return {
     ok: false,
     expected: EXPECTED,
