@@ -204,6 +204,7 @@ function firstManifest({ request, roots, version }: RecordingOptions): Manifest 
     cgroupVersion: findMemoryHierarchy(roots.cgroup)?.version ?? null,
     resources: request.recorded,
     clock: { name: "CLOCK_MONOTONIC", anchorMonotonicUs: Math.round(monotonicUs()), anchorWallMs },
+    zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
     intervalMs: request.intervalMs,
     intervalsMs: intervalsMs(request),
     statEvery: request.statEvery,
