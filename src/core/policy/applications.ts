@@ -23,6 +23,7 @@ export type AppRung =
   /** Waits until a file is whole: it ends with `endsWith`, or (null) has not grown for `stableMs`. */
   | {
       readonly action: "wait";
+      /** Of the main process: {@link ./wait-file.ts} makes a path of it. */
       readonly file: string;
       readonly endsWith: string | null;
       readonly stableMs: number;
