@@ -8,14 +8,13 @@ import {
   type AppRung,
   type MeasurePolicy,
 } from "./applications.ts";
-import { DEADLINE_DEFAULT_MS } from "./document.ts";
 import type { Report } from "./finding.ts";
-import type { KeyPath, LineOf } from "./locate.ts";
+import type { KeyPath } from "./locate.ts";
 import { lintSteps } from "./lint-ladder.ts";
 import { lintGroups } from "./lint-groups.ts";
 import type { Policy } from "./policy.ts";
 
-export function lintApplications(policy: Policy, report: Report, lineOf: LineOf): void {
+export function lintApplications(policy: Policy, report: Report): void {
   const { app } = policy;
   if (!app.enabled) lintNobody(policy, report);
   app.applications.forEach((application, index) => {
@@ -38,7 +37,7 @@ export function lintApplications(policy: Policy, report: Report, lineOf: LineOf)
     }
     for (const what of APP_MEASURES) {
       const measure = application[what];
-      if (measure !== null) lintMeasure([...path, what], what, measure, report, lineOf);
+      if (measure !== null) lintMeasure([...path, what], what, measure, report);
     }
     lintOwnLadder(path, application, policy, report);
   });
@@ -61,13 +60,7 @@ function lintNobody({ app }: Policy, report: Report): void {
   }
 }
 
-function lintMeasure(
-  path: KeyPath,
-  what: AppMeasure,
-  measure: MeasurePolicy,
-  report: Report,
-  lineOf: LineOf,
-): void {
+function lintMeasure(path: KeyPath, what: AppMeasure, measure: MeasurePolicy, report: Report): void {
   const { warningShare, criticalShare, hysteresisShare, actsInModes, ladders } = measure;
   if (warningShare >= criticalShare) {
     report("error", [...path, "warning", "used"], {
@@ -96,14 +89,14 @@ function lintMeasure(
     const ladderPath = [...path, level, "ladder"];
     // Nothing to be done when all is well is the rule.
     if (level !== "info" || ladder.length > 0) lintSteps(ladderPath, ladder, report);
-    lintRungs(ladderPath, ladder, report, lineOf);
+    lintRungs(ladderPath, ladder, report);
     if (what === "allocated") lintAllocated(ladderPath, ladder, actsInModes, report);
   }
 }
 
 const SIGNALLING: ReadonlySet<AppRung["action"]> = new Set(["signal", "sigterm", "sigkill"]);
 
-function lintRungs(path: KeyPath, ladder: readonly AppRung[], report: Report, lineOf: LineOf): void {
+function lintRungs(path: KeyPath, ladder: readonly AppRung[], report: Report): void {
   ladder.forEach((rung, index) => {
     const step = [...path, index];
     const alone = ladder.slice(0, index).every(({ action }) => action === "log" || action === "wait");
@@ -114,12 +107,6 @@ function lintRungs(path: KeyPath, ladder: readonly AppRung[], report: Report, li
         advice: "it would wait for a file that nobody was asked for; put it behind the signal or command",
       });
     }
-    if (rung.action !== "dump" || lineOf(step) === null || lineOf([...step, "deadline"]) !== null) return;
-    report("info", [...step, "deadline"], {
-      expected: "a deadline that suits what is dumped",
-      found: `none: ${DEADLINE_DEFAULT_MS.dump / 1000}s for each`,
-      advice: "say how long one dump may take; it is ended then",
-    });
   });
 }
 

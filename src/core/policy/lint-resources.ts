@@ -18,7 +18,7 @@ export function lintResources(policy: Policy, host: HostFacts | null, report: Re
   lintIo(policy, host, report);
   lintNet(policy, host, report);
   lintVm(policy, report);
-  lintApplications(policy, report, lineOf);
+  lintApplications(policy, report);
   if (policy.scope !== "host") lintScope(policy, report, lineOf);
   if (host !== null) lintSwitches(host, report);
 }
