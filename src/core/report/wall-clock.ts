@@ -9,6 +9,8 @@ const STEP_MIN_MS = 1000;
 export interface WallClock {
   /** Milliseconds since 1970; later times are never before earlier ones. */
   readonly at: (timeUs: number) => number;
+  /** The same of many. */
+  readonly axis: (timesUs: Float64Array) => Float64Array;
   /** The place on that axis of what was recorded elsewhere under the wall clock's time of then. */
   readonly placeOf: (wallMs: number) => number;
   /** What is to be said of it. */
@@ -50,10 +52,20 @@ export function wallClock(manifest: Manifest): WallClock {
   const pieceAt = (timeUs: number): Piece => pieces.findLast(({ fromUs }) => fromUs <= timeUs) as Piece;
   return {
     at: (timeUs) => wallMsOf(manifest, timeUs) + pieceAt(timeUs).shiftMs,
+    axis: (timesUs) => axisOf(timesUs, pieces, manifest),
     placeOf: (wallMs) => placeOf(wallMs, pieces, manifest),
     notes,
     steps,
   };
+}
+
+/** @param timesUs rising */
+function axisOf(timesUs: Float64Array, pieces: readonly Piece[], manifest: Manifest): Float64Array {
+  let piece = 0;
+  return timesUs.map((timeUs) => {
+    while ((pieces[piece + 1]?.fromUs ?? Number.POSITIVE_INFINITY) <= timeUs) piece++;
+    return wallMsOf(manifest, timeUs) + (pieces[piece] as Piece).shiftMs;
+  });
 }
 
 function noteOf(byMs: number, followed: boolean): ReportNote {
