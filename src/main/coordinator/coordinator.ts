@@ -423,6 +423,7 @@ export class Guard {
     if (worker === "cgroups") raiseEvent(descriptors.cgroupsEvent);
     if (worker === "host") raiseEvent(descriptors.hostEvent);
     if (worker === "net") raiseEvent(descriptors.netEvent);
+    if (worker === "app") raiseEvent(descriptors.appEvent);
     if (worker === "action") raiseEvent(descriptors.actionEvent);
   }
 

@@ -171,7 +171,7 @@ export class Crew {
     this.#stopping = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.#stopThese(
-      ["sentinel", "memory", "processes", "cgroups", "rescue", "host", "net"],
+      ["sentinel", "memory", "processes", "cgroups", "rescue", "host", "net", "app"],
       limitMs * 0.3,
     );
     await this.#stopThese(["analysis"], limitMs * 0.2);
