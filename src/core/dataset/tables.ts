@@ -49,8 +49,6 @@ export function namedColumn(
       return { resource: table, column: "machine" };
     case "app":
       return { resource: table, column: "process" };
-    case "app":
-      return { resource: table, column: "process" };
     default:
       return null;
   }

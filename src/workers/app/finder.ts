@@ -40,7 +40,7 @@ export class ProcessFinder {
   /** Other applications: they are told of all processes. */
   setApplications(applications: readonly ApplicationMembers[]): void {
     this.#applications = applications;
-    for (const pid of [...this.#known.keys()]) this.#take(pid, this.#known.get(pid)?.again ?? 0);
+    for (const pid of this.#known.keys()) this.#take(pid, this.#known.get(pid)?.again ?? 0);
   }
 
   /** Looks who has come, gone, or may be somebody else now. */
