@@ -50,6 +50,11 @@ const TABLE: readonly (readonly [string, number, RegExp, RegExp])[] = [
   ["run --duration", 2, NOTHING, /^error: option '--duration <time>' argument missing/],
   ["run --duration soon", 2, NOTHING, /^plimsoll: --duration: expected .*, found "soon"$/m],
   ["run --profile nosuch", 2, NOTHING, /^plimsoll: .*profile.*nosuch/],
+  ["run --callbacks", 2, NOTHING, /^error: option '--callbacks <file>' argument missing/],
+  ["run --monitor-log", 2, NOTHING, /^error: option '--monitor-log <file>' argument missing/],
+  ["init", 2, NOTHING, /^plimsoll: expected --callbacks, --policy or --systemd/],
+  ["init --nosuch", 2, NOTHING, /^error: unknown option '--nosuch'/],
+  ["check --profile nso", 0, /^application nso, every 1s/m, NOTHING],
   ["run --scope ../etc", 2, NOTHING, /^plimsoll: --scope: expected .*, found "\.\.\/etc"$/m],
   ["run --config /nosuch.toml", 3, NOTHING, /^plimsoll: .*\n? *\/nosuch\.toml: .*no such file/],
   [
@@ -78,7 +83,7 @@ test.for(TABLE)("plimsoll %s: exit %i", ([args, code, stdout, stderr]) => {
   expect(ran.stderr).not.toMatch(/^ {4}at /m);
 });
 
-test.for(["run", "check", "doctor", "status"])(
+test.for(["run", "check", "doctor", "status", "init"])(
   "%s --help has an example, and says its exit codes",
   (command) => {
     const { code, stdout, stderr } = plimsoll([command, "--help"]);

@@ -373,11 +373,11 @@ const SEEN: readonly (readonly [
   ["go", "/usr/bin/containerd", null],
 ];
 
-test.each(SEEN)("%s: %s is in %s", (profile, commandLine, name, member) => {
+test.for(SEEN)("%s: %s is in %s", ([profile, commandLine, name, member]) => {
   const { groups, main } = only("", profile);
   expect(groups.map((group) => group.name)).toContain(main);
   const group = groups.find(({ cmdline }) => new RegExp(cmdline, "su").test(commandLine));
   expect(group?.name ?? null).toBe(name);
-  if (group?.member === null || group === undefined) return;
+  if (group === undefined || group.member === null) return;
   expect(new RegExp(group.member, "su").exec(commandLine)?.[1]).toBe(member);
 });

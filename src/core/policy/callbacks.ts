@@ -24,8 +24,8 @@ export interface CallbackContext {
   readonly measure: AppMeasure;
 }
 
-/** It is called when the level begins, in a thread of its own, and given up at its deadline. What it returns is not looked at. */
-export type Callback = (context: CallbackContext) => unknown;
+/** It is called when the level begins, in a thread of its own, and given up at its deadline. */
+export type Callback = (context: CallbackContext) => void | PromiseLike<void>;
 
 /** Each may be left out: the policy's ladder of that level counts then. */
 export interface Callbacks {
