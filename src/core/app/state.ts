@@ -27,6 +27,8 @@ export interface Watch {
 export interface AppProcess {
   readonly application: string;
   readonly group: string;
+  /** `main`: the one that is signalled. `child`: a subprocess, or a fork, of another of its group. */
+  readonly role: "main" | "member" | "child";
   readonly ref: ProcessRef;
   residentBytes: number;
   allocatedBytes: number;

@@ -56,6 +56,7 @@ export function takeNames(
     state.processes.set(number, {
       application: about["application"] ?? "",
       group: about["group"] ?? "",
+      role: roleOf(about["role"]),
       ref,
       residentBytes: same ? known.residentBytes : Number.NaN,
       allocatedBytes: same ? known.allocatedBytes : Number.NaN,
@@ -63,6 +64,10 @@ export function takeNames(
     });
   }
   return decide(state);
+}
+
+function roleOf(text: string | undefined): AppProcess["role"] {
+  return text === "main" || text === "child" ? text : "member";
 }
 
 /** Takes in a row of the sampler's: columns {@link App}. */
@@ -123,7 +128,7 @@ function actionFor(state: AppState, watch: Watch, level: AppLevel): AppAction | 
   const rungs = policy.ladders[level];
   if (!isCallback && (rungs.length === 0 || main === undefined)) return null;
   const several =
-    others.length === 0 ? "" : `; of ${others.length + 1} that match, pid ${main?.ref.pid} is the oldest`;
+    others.length === 0 ? "" : `; of ${others.length + 1} that match, pid ${main?.ref.pid} is the main one`;
   return {
     id: state.nextId(),
     resource: "app",
@@ -148,7 +153,7 @@ function acts(modes: readonly number[], mode: number | null): boolean {
 }
 
 /**
- * The processes of an application's main group, the oldest first. One that a sampler's earlier life announced, and its
+ * The processes of an application's main group that are nobody's children there, the one that is signalled first. One that a sampler's earlier life announced, and its
  * present one does not know, may be gone: no row is about it any more.
  */
 function mainsOf(state: AppState, name: string): AppProcess[] {
@@ -156,8 +161,10 @@ function mainsOf(state: AppState, name: string): AppProcess[] {
   const oldestUs = state.rowUs - Math.max(UNKNOWN_US, 5000 * (policy?.intervalMs ?? 0));
   return [...state.processes.values()]
     .filter(({ application, group }) => application === name && group === policy?.main)
-    .filter(({ seenUs }) => !(seenUs < oldestUs))
-    .sort((a, b) => a.ref.startTicks - b.ref.startTicks || a.ref.pid - b.ref.pid);
+    .filter(({ seenUs, role }) => !(seenUs < oldestUs) && role !== "child")
+    .sort(
+      (a, b) => Number(b.role === "main") - Number(a.role === "main") || a.ref.startTicks - b.ref.startTicks,
+    );
 }
 
 const IN_USE = { physical: "physical memory in use", allocated: "memory promised (Committed_AS)" } as const;
