@@ -7,7 +7,10 @@ export interface AppProcess {
   readonly group: string;
   /** Null: the group's members are not told apart. */
   readonly member: string | null;
-  readonly startTicks: number;
+  /** In words. */
+  readonly pid: string;
+  /** It belongs to the member as a subprocess. */
+  readonly isChild: boolean;
 }
 
 /** Who a row's process is; the same object for the same process. Null: the recording does not tell. */
@@ -40,7 +43,7 @@ export interface AppLine {
   /** Looks in which not all of it could be read. */
   readonly incompleteLooks: number;
   readonly processesMax: number;
-  /** The most that all processes but the oldest of the look had allocated at once; where there were several. */
+  /** The most that subprocesses had allocated at once. */
   readonly childrenAllocatedMaxBytes: number;
 }
 
@@ -103,8 +106,7 @@ export class AppLooks {
       const residentBytes = valueOf(batch.resident, row);
       const allocatedBytes = valueOf(batch.allocated, row);
       for (const line of this.#linesFor(process)) {
-        if (line.add(this.#looks, process.startTicks, residentBytes, allocatedBytes))
-          this.#touched.push(line);
+        if (line.add(this.#looks, process.isChild, residentBytes, allocatedBytes)) this.#touched.push(line);
       }
     }
   }
@@ -183,8 +185,7 @@ class Line {
   #residentBytes = 0;
   #allocatedBytes = 0;
   #processes = 0;
-  #oldestTicks = 0;
-  #oldestBytes = 0;
+  #childrenBytes = 0;
   #incompleteLooks = 0;
   #processesMax = 0;
   #childrenMaxBytes = 0;
@@ -197,20 +198,19 @@ class Line {
   }
 
   /** @returns whether it is the first row of this look */
-  add(look: number, startTicks: number, residentBytes: number, allocatedBytes: number): boolean {
+  add(look: number, isChild: boolean, residentBytes: number, allocatedBytes: number): boolean {
     const first = this.#look !== look;
     if (first) {
       this.#look = look;
       this.#residentBytes = 0;
       this.#allocatedBytes = 0;
       this.#processes = 0;
+      this.#childrenBytes = 0;
     }
     this.#residentBytes += residentBytes;
     this.#allocatedBytes += allocatedBytes;
-    if (this.#processes++ === 0 || startTicks < this.#oldestTicks) {
-      this.#oldestTicks = startTicks;
-      this.#oldestBytes = allocatedBytes;
-    }
+    this.#processes++;
+    if (isChild) this.#childrenBytes += allocatedBytes;
     return first;
   }
 
@@ -229,8 +229,7 @@ class Line {
     const complete = !Number.isNaN(this.#residentBytes) && !Number.isNaN(this.#allocatedBytes);
     if (!complete) this.#incompleteLooks++;
     this.#processesMax = Math.max(this.#processesMax, this.#processes);
-    const childrenBytes = this.#processes > 1 ? this.#allocatedBytes - this.#oldestBytes : 0;
-    if (childrenBytes > this.#childrenMaxBytes) this.#childrenMaxBytes = childrenBytes;
+    if (this.#childrenBytes > this.#childrenMaxBytes) this.#childrenMaxBytes = this.#childrenBytes;
     this.#push(timeUs, this.#residentBytes, this.#allocatedBytes);
   }
 

@@ -10,6 +10,7 @@ import { doctorCommand } from "./doctor-command.ts";
 import { exportCommand } from "./export-command.ts";
 import { initCommand } from "./init-command.ts";
 import { recommendCommand } from "./recommend-command.ts";
+import { reportCommand } from "./report-command.ts";
 import { recordCommand } from "./record-command.ts";
 import { runCommand } from "./run-command.ts";
 import { statusCommand } from "./status-command.ts";
@@ -23,6 +24,7 @@ Examples:
   plimsoll doctor               what this host lets the guard do
   plimsoll status               what the running guard sees
   plimsoll audit --since 2h     what it has decided and done, and why
+  plimsoll report DATASET       draw what was recorded, and what the guard did
   plimsoll calibrate DATASET    what each cgroup used while it was recorded
 
 Exit codes: 0 done, 1 fault, 2 usage, 3 bad policy, 4 unsupported host, 5 not permitted.`;
@@ -39,7 +41,7 @@ function program(): Command {
     plimsoll.addCommand(command);
   plimsoll.addCommand(initCommand());
   plimsoll.addCommand(auditCommand());
-  for (const command of [calibrateCommand(), exportCommand(), recommendCommand()])
+  for (const command of [calibrateCommand(), exportCommand(), recommendCommand(), reportCommand()])
     plimsoll.addCommand(command);
   return plimsoll;
 }

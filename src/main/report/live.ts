@@ -56,5 +56,8 @@ async function recordInto(directory: string, options: ReportOptions): Promise<vo
   process.removeAllListeners("SIGTERM").removeAllListeners("SIGINT");
   if (code === ExitCode.done) return;
   const known = Object.values(ExitCode).find((each) => each === code) ?? ExitCode.fault;
-  throw new Fault(known, "expected to record this host for the report, found that it failed, as it says above");
+  throw new Fault(
+    known,
+    "expected to record this host for the report, found that it failed, as it says above",
+  );
 }

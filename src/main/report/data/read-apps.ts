@@ -48,13 +48,13 @@ export function processesOf(names: DatasetNames): ProcessAt {
 }
 
 function processOf(about: Readonly<Record<string, string>>): AppProcess | null {
-  const { application, group, member, startTicks } = about;
+  const { application, group, member, pid = "?", role } = about;
   if (application === undefined || group === undefined) return null;
-  const ticks = Number(startTicks);
   return {
     application,
     group,
     member: member === undefined || member === "" ? null : member,
-    startTicks: Number.isFinite(ticks) ? ticks : 0,
+    pid,
+    isChild: role === "child",
   };
 }
