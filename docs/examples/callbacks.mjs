@@ -3,32 +3,39 @@
 // or name it in the policy: [callbacks] module = "/etc/plimsoll/callbacks.mjs".
 //
 // A function that is here replaces the policy's ladder of that level; remove those that you do not need. Each is called
-// once when its level begins, in a thread of its own. It may be async. When it throws, or takes longer than its deadline
+// once when its level begins, in a thread of its own, and may be async. When it throws, or takes longer than its deadline
 // ([callbacks] deadline, 30 s unless the policy says otherwise), that is on record, and the guard goes on.
+//
+// What each is given:
+//   logger          info, warn and error write a line to the guard's log
+//   pid             of the application's main process; null when it does not run
+//   overcommitMode  vm.overcommit_memory: 0, 1 or 2; null when it is not known
+//   sample          what the level was judged by: usedShare (0 to 1), availableBytes, committedBytes and others
+//   context         application, measure, level, why (in words), dumpDirectory, deadlineMs
 
 /** @import { Callback } from "plimsoll" */
 
 /**
- * Physical memory is in its normal range again.
+ * Physical memory is in its normal range.
  * @type {Callback}
  */
-export function info_phy({ logger, application, sample }) {
-  logger.info(`${application}: physical memory is well again: ${JSON.stringify(sample)}`);
+export function info_phy(logger, _pid, _overcommitMode, sample, { application }) {
+  logger.info(`${application}: physical memory is well: ${JSON.stringify(sample)}`);
 }
 
 /**
  * Physical memory is over the warning level, but not over the critical one.
  * @type {Callback}
  */
-export function warning_phy({ logger, application, pid }) {
-  logger.warn(`${application} (${pid ?? "not running"}): physical memory is over the warning level`);
+export function warning_phy(logger, pid, _overcommitMode, _sample, { application, why }) {
+  logger.warn(`${application} (${pid ?? "not running"}): ${why}`);
 }
 
 /**
  * Physical memory is over the critical level. SIGUSR1 has an Erlang VM write its crash dump and end.
  * @type {Callback}
  */
-export function crit_phy({ logger, application, pid }) {
+export function crit_phy(logger, pid, _overcommitMode, _sample, { application }) {
   if (pid === null) {
     logger.error(`${application} does not run: it is not the one that uses the memory`);
     return;
@@ -38,18 +45,18 @@ export function crit_phy({ logger, application, pid }) {
 }
 
 /**
- * Allocated memory (Committed_AS of CommitLimit) is in its normal range again.
+ * Allocated memory (Committed_AS of CommitLimit) is in its normal range.
  * @type {Callback}
  */
-export function info_alloc({ logger, application }) {
-  logger.info(`${application}: allocated memory is well again`);
+export function info_alloc(logger, _pid, _overcommitMode, _sample, { application }) {
+  logger.info(`${application}: allocated memory is well`);
 }
 
 /**
  * Allocated memory is over the warning level. It means little unless vm.overcommit_memory is 2.
  * @type {Callback}
  */
-export function warning_alloc({ logger, application, overcommitMode }) {
+export function warning_alloc(logger, _pid, overcommitMode, _sample, { application }) {
   logger.warn(`${application}: allocated memory is over the warning level (overcommit mode ${overcommitMode})`);
 }
 
@@ -57,6 +64,6 @@ export function warning_alloc({ logger, application, overcommitMode }) {
  * Allocated memory is over the critical level.
  * @type {Callback}
  */
-export function crit_alloc({ logger, application, overcommitMode }) {
+export function crit_alloc(logger, _pid, overcommitMode, _sample, { application }) {
   logger.error(`${application}: allocated memory is over the critical level (overcommit mode ${overcommitMode})`);
 }

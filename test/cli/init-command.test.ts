@@ -4,8 +4,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
-import type { Callback, Callbacks } from "../../src/core/policy/callbacks.ts";
-import { CALLBACK_NAMES } from "../../src/core/policy/callbacks.ts";
+import { type Callbacks, callbackName } from "../../src/core/app/callbacks.ts";
+import { APP_LEVELS, APP_MEASURES } from "../../src/core/policy/applications.ts";
 import { systemdUnit } from "../../src/main/init/systemd-unit.ts";
 import { BIN, testDirectory } from "../support/guard.ts";
 import { need, systemdAnalyze } from "../support/needs.ts";
@@ -106,20 +106,30 @@ describe("the module of callbacks", () => {
     const module = (await import(
       pathToFileURL(path.join(ROOT, "docs/examples/callbacks.mjs")).href
     )) as Callbacks;
-    const names = Object.values(CALLBACK_NAMES).flatMap((levels) => Object.values(levels));
+    const names = APP_MEASURES.flatMap((measure) => APP_LEVELS.map((level) => callbackName(measure, level)));
     expect(Object.keys(module).toSorted()).toEqual(names.toSorted());
+    const bytes = {
+      totalBytes: 1,
+      availableBytes: 1,
+      freeBytes: null,
+      committedBytes: 1,
+      commitLimitBytes: 1,
+    };
+    const own = { residentBytes: null, allocatedBytes: null };
+    const sample = { timeMs: 0, usedShare: 0.96, lineShare: 0.95, ...bytes, ...own };
+    const context = {
+      application: "nso",
+      level: "critical",
+      measure: "physical",
+      id: "1",
+      why: "nso is large",
+    } as const;
+    const end = { dumpDirectory: "/d", deadlineMs: 1000 };
     for (const name of names) {
       const said: string[] = [];
       const say = (text: string): void => void said.push(text);
-      const call = module[name] as Callback;
-      const context = { application: "nso", level: "critical", measure: "physical", sample: {} } as const;
       // Nobody runs: crit_phy has nobody to signal.
-      await call({
-        ...context,
-        pid: null,
-        overcommitMode: null,
-        logger: { info: say, warn: say, error: say },
-      });
+      await module[name]?.({ info: say, warn: say, error: say }, null, null, sample, { ...context, ...end });
       expect(said.join()).toContain("nso");
     }
   });
@@ -138,7 +148,7 @@ describe("the module of callbacks", () => {
     try {
       fs.writeFileSync(
         wrong,
-        '/** @type {import("plimsoll").Callback} */\nexport const a = ({ pid }) => pid.toFixed();\n',
+        '/** @type {import("plimsoll").Callback} */\nexport const a = (_logger, pid) => void pid.toFixed();\n',
       );
       expect(check(wrong).stdout).toMatch(/'pid' is possibly 'null'/);
     } finally {
@@ -246,19 +256,25 @@ describe("run with files that cannot serve", () => {
     expect(ran.stderr).toMatch(stderr);
   });
 
-  test("a module of the policy's that others may write is told of", (context) => {
+  test("a module that others may write is run by nobody", (context) => {
     const directory = testDirectory(context);
     const module = path.join(directory, "open.mjs");
     fs.writeFileSync(module, "");
     fs.chmodSync(module, 0o666);
     const policy = path.join(directory, "p.toml");
     fs.writeFileSync(policy, `callbacks = { module = ${JSON.stringify(module)} }`, { mode: 0o600 });
-    const ran = plimsoll(directory, "check", policy, "--profile", "nso");
-    expect(ran.code).toBe(0);
-    expect(ran.stdout).toContain(
-      `found ${module}, which others may write; whoever writes it has the guard run it`,
+    const refused =
+      /expected a module that only root or the guard's user may write, found .*mode 666; .*chmod go-w/;
+    const checked = plimsoll(directory, "check", policy, "--profile", "nso");
+    expect(checked.code).toBe(3);
+    expect(checked.stderr).toMatch(refused);
+    const ran = plimsoll(directory, "run", "--duration", "1s", "--profile", "nso", "--callbacks", module);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toMatch(refused);
+    fs.chmodSync(module, 0o644);
+    expect(plimsoll(directory, "check", policy, "--profile", "nso").stdout).toContain(
+      `callbacks   ${module}, 30s each\n`,
     );
-    expect(ran.stdout).toContain(`callbacks   ${module}, 30s each\n`);
   });
 });
 

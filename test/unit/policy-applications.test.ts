@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { ApplicationPolicy } from "../../src/core/policy/applications.ts";
-import { CALLBACK_NAMES } from "../../src/core/policy/callbacks.ts";
 import { compilePolicy } from "../../src/core/policy/compile.ts";
 import { describePolicy } from "../../src/core/policy/describe.ts";
 import { formatProblem } from "../../src/core/policy/problem.ts";
@@ -315,11 +314,6 @@ test("what is waited for is a path of the main process", () => {
 
 test("a value with a dollar is taken as it stands", () => {
   expect(waitedFile("${A}", "/cwd", "A=/x/$&/$1\0")).toBe("/x/$&/$1");
-});
-
-test("each level of each measure has a function's name of its own", () => {
-  const names = Object.values(CALLBACK_NAMES).flatMap((levels) => Object.values(levels));
-  expect(names).toEqual(["info_phy", "warning_phy", "crit_phy", "info_alloc", "warning_alloc", "crit_alloc"]);
 });
 
 test("in plain words", () => {

@@ -42,8 +42,7 @@ export interface CallbackContext {
 }
 
 /**
- * Called once when the level begins (info: when it is over, and at the start). What it returns is not looked at; a promise
- * is waited for.
+ * Called once when the level begins (info: when it is over, and at the start). A promise is waited for.
  * @param pid the application's main process; null: it does not run
  * @param overcommitMode vm.overcommit_memory: 0, 1 or 2; null: not known
  */
@@ -53,7 +52,7 @@ export type Callback = (
   overcommitMode: number | null,
   sample: CallbackSample,
   context: CallbackContext,
-) => unknown;
+) => void | PromiseLike<void>;
 
 /** The module; each that it has takes the place of the policy's ladder of that level. */
 export interface Callbacks {

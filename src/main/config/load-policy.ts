@@ -7,14 +7,13 @@ import type { LineOf } from "../../core/policy/locate.ts";
 import type { CgroupsPolicy, Policy } from "../../core/policy/policy.ts";
 import { formatKey, PolicyFault, type PolicyProblem } from "../../core/policy/problem.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
-import { type ApplicationOverrides, overrideApplications, readNamedModule } from "./override-applications.ts";
+import { type ApplicationOverrides, lintNamedModule, overrideApplications } from "./override-applications.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { passwdLookup } from "./passwd.ts";
 import { PROFILE_DEFAULT, profilePath } from "./profiles.ts";
 import { readCalibration } from "./read-calibration.ts";
 import { readPolicyText } from "./read-text.ts";
 import { readScope } from "./read-values.ts";
-import { writableByOthers } from "./writable-by-others.ts";
 
 export interface PolicyRequest {
   /** The user's policy file. Without one the profile alone counts. */
@@ -60,22 +59,20 @@ export function checkPolicy(
 ): CheckedPolicy {
   const { layers, findings } = readLayers(request);
   const said = readNamedCalibration(layers);
-  const module = request.overrides?.app?.callbacks === undefined ? readNamedModule(layers) : NOTHING_SAID;
+  const moduleProblems = request.overrides?.app?.callbacks === undefined ? lintNamedModule(layers) : [];
   const policy = withOverrides(compilePolicy(layers, said.calibration), request.overrides ?? {});
   const lineOf: LineOf = (path) => layers.at(-1)?.lineOf(path) ?? null;
   const host = factsOf?.(policy.scope) ?? null;
-  const all = [...lintPolicy(policy, host, lineOf), ...findings, ...said.findings, ...module.findings];
+  const all = [...lintPolicy(policy, host, lineOf), ...findings, ...said.findings];
   const errors = all.filter(({ severity }) => severity === "error");
   const problems = [
     ...said.problems,
-    ...module.problems,
+    ...moduleProblems,
     ...errors.map((error) => asProblem(error, policy.source)),
   ];
   if (problems.length > 0) throw new PolicyFault(problems);
   return { policy, findings: all, host };
 }
-
-const NOTHING_SAID = { findings: [], problems: [] };
 
 /** What stands in the file that the topmost `cgroups.calibration` names, or what is wrong with it. */
 function readNamedCalibration(layers: readonly PolicyLayer[]): {
@@ -123,6 +120,13 @@ function readLayers(request: PolicyRequest): { layers: PolicyLayer[]; findings: 
   if (request.file !== undefined) read(request.file, request.file, false);
   if (problems.length > 0) throw new PolicyFault(problems);
   return { layers, findings };
+}
+
+function writableByOthers(file: string, advice: string): Finding {
+  const expected = "a file that its owner alone may write";
+  const found = `${file}, which others may write`;
+  const message = `expected ${expected}, found ${found}`;
+  return { severity: "warning", line: null, key: "", expected, found, message, advice };
 }
 
 function withOverrides(policy: Policy, overrides: NonNullable<PolicyRequest["overrides"]>): Policy {

@@ -4,11 +4,9 @@ import { dirname } from "node:path";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import type { ApplicationsPolicy } from "../../core/policy/applications.ts";
 import type { PolicyLayer } from "../../core/policy/document.ts";
-import type { Finding } from "../../core/policy/finding.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { formatKey, type PolicyProblem } from "../../core/policy/problem.ts";
-import { readModule } from "./callbacks-module.ts";
-import { writableByOthers } from "./writable-by-others.ts";
+import { refusedModule } from "./callbacks-module.ts";
 
 /** Options of `plimsoll run`; paths are absolute. What is undefined is as the policy says. */
 export interface ApplicationOverrides {
@@ -17,23 +15,17 @@ export interface ApplicationOverrides {
   readonly monitorLog?: string | undefined;
 }
 
-/** What is wrong with the module that the topmost `callbacks.module` names, or odd about it. */
-export function readNamedModule(layers: readonly PolicyLayer[]): {
-  readonly findings: readonly Finding[];
-  readonly problems: readonly PolicyProblem[];
-} {
+/** What is wrong with the module that the topmost `callbacks.module` names. */
+export function lintNamedModule(layers: readonly PolicyLayer[]): readonly PolicyProblem[] {
   const layer = layers.findLast(({ document }) => document.callbacks?.module !== undefined);
   const path = layer?.document.callbacks?.module;
-  if (layer === undefined || path === undefined || path === false) return { findings: [], problems: [] };
-  const read = readModule(path);
-  if (read.ok) {
-    const advice = `whoever writes it has the guard run it: chmod go-w ${path}`;
-    return { findings: read.writableByOthers ? [writableByOthers(path, advice)] : [], problems: [] };
-  }
+  if (layer === undefined || path === undefined || path === false) return [];
+  const refusal = refusedModule(path);
+  if (refusal === null) return [];
   const keys = ["callbacks", "module"];
   const place = { file: layer.file, line: layer.lineOf(keys), column: null, key: formatKey(keys) };
-  const { expected, found, advice } = read;
-  return { findings: [], problems: [{ ...place, expected, found: `${path}: ${found}`, advice }] };
+  const { expected, found, advice } = refusal;
+  return [{ ...place, expected, found: `${path}: ${found}`, advice }];
 }
 
 /** @throws Fault (usage) for a file that cannot serve, and for what counts for nothing without an application */
@@ -49,8 +41,9 @@ export function overrideApplications(
   ];
   for (const [option, value] of options) if (value !== undefined) expectApplication(option, app, scope);
   if (callbacks !== undefined) {
-    const read = readModule(callbacks);
-    if (!read.ok) usage("--callbacks", read.expected, `${callbacks}: ${read.found}; ${read.advice}`);
+    const refusal = refusedModule(callbacks);
+    if (refusal !== null)
+      usage("--callbacks", refusal.expected, `${callbacks}: ${refusal.found}; ${refusal.advice}`);
   }
   if (monitorLog !== undefined) expectPlace("--monitor-log", monitorLog);
   return {
