@@ -23,7 +23,7 @@ let count = 0;
 
 /** A shell as the application; it says "ready" when its traps are set. */
 async function application(context: TestContext, script: string, cwd?: string): Promise<ChildProcess> {
-  const child = spawn("/bin/sh", ["-c", `${script}`], { cwd, stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn("/bin/sh", ["-c", script], { cwd, stdio: ["pipe", "pipe", "inherit"] });
   context.onTestFinished(() => void child.kill("SIGKILL"));
   await within("the application to be ready", new Promise((resolve) => child.stdout.once("data", resolve)));
   return child;
@@ -37,7 +37,7 @@ function refOf(child: ChildProcess): ProcessRef {
 interface Scene {
   readonly directory: string;
   readonly lane: AppLane;
-  act(rungs: readonly AppRung[], more?: Partial<AppAction>): Promise<ResourceReport>;
+  readonly act: (rungs: readonly AppRung[], more?: Partial<AppAction>) => Promise<ResourceReport>;
 }
 
 function scene(context: TestContext, main: ProcessRef | null, limitBytes = 2 ** 30, dumps?: string): Scene {
