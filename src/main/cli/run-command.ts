@@ -65,6 +65,8 @@ export function runCommand(): Command {
 
 async function run(options: RunOptions): Promise<void> {
   startSmall();
+  // Node pipes the output of each worker to ours, with listeners of its own (worker_threads), and warns above ten.
+  for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
   const durationMs = durationOf(options.duration);
   const request = {
     file: options.config,
