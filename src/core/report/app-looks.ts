@@ -254,12 +254,12 @@ class Line {
   }
 }
 
-/** By application; totals first, then groups by name, members after their group. */
+/** By application; totals first, then groups by name, members after their group; "package 9" is before "package 10". */
 function inOrder(a: AppLine, b: AppLine): number {
   return compare(a.application, b.application) || compare(a.group, b.group) || compare(a.member, b.member);
 }
 
 function compare(a: string | null, b: string | null): number {
   if (a === null || b === null) return Number(b === null) - Number(a === null);
-  return a < b ? -1 : Number(a > b);
+  return a.localeCompare(b, "en", { numeric: true });
 }

@@ -31,7 +31,15 @@ export function marksOf(line: AuditLine, timeMs: number): DatedMark[] {
       return [mark("level", level, subject, resource)];
     }
     case "action":
-      return withSteps(line, mark("other", actionText(line), text(line["subject"], "host"), resource));
+      return withSteps(
+        line,
+        mark(
+          line["verb"] === "callback" ? "callback" : "other",
+          actionText(line),
+          text(line["subject"], "host"),
+          resource,
+        ),
+      );
     case "decision":
       return withSteps(line, decisionMark(line, mark));
     case "rescue": {

@@ -133,11 +133,18 @@ function select(values: Float64Array, rank: number, from: number): void {
   }
 }
 
-/** Of nine spread over the range the middle one of middle ones: near enough to the median whatever the order is. */
+/**
+ * Of nine taken here and there the middle one of middle ones: near enough to the median. Places at equal distances would
+ * all meet the same value of what repeats itself, so they are those of a congruential generator, the same each time.
+ */
 function middleOf(values: Float64Array, low: number, high: number): number {
-  const step = (high - low) / 8;
-  const at = (i: number): number => values[low + Math.floor(step * i)] as number;
-  return middle(middle(at(0), at(1), at(2)), middle(at(3), at(4), at(5)), middle(at(6), at(7), at(8)));
+  let state = high - low;
+  const next = (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return values[low + Math.floor((state / 2 ** 32) * (high - low + 1))] as number;
+  };
+  const three = (): number => middle(next(), next(), next());
+  return middle(three(), three(), three());
 }
 
 function middle(a: number, b: number, c: number): number {
