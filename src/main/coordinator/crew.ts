@@ -175,7 +175,7 @@ export class Crew {
       limitMs * 0.3,
     );
     await this.#stopThese(["analysis"], limitMs * 0.2);
-    await this.#stopThese(["action", "vm", ...LANES], limitMs * 0.3);
+    await this.#stopThese(["action", "vm", "callbacks", ...LANES], limitMs * 0.3);
     await this.#stopThese(["recorder", "dataset"], limitMs * 0.2);
   }
 
