@@ -94,7 +94,7 @@ export function reportOfDay(shape: DayShape, names: (group: number) => string = 
     });
   };
   const sum = new Float64Array(shape.samplesEach).fill(3 * GIB);
-  let timesMs = new Float64Array(0);
+  let timesMs: Float64Array = new Float64Array(0);
   for (let group = 0; group < shape.groups; group++) {
     const name = names(group);
     const allocated = measure(shape, group + 1, allocatedAt(group));

@@ -6,7 +6,7 @@ import type {
   ReportSeries,
 } from "../../core/report/model.ts";
 import { escapeHtml } from "./html.ts";
-import { type Column, tableHtml, timeHtml } from "./html-parts.ts";
+import { type Column, elementId, tableHtml, timeHtml } from "./html-parts.ts";
 import { chartDescription, keyValues } from "./key-values.ts";
 import { hasPoints, type NamedLine, namedLines, seriesById } from "./pack.ts";
 import { DARK_LOOK, LIGHT_LOOK, lineStyle } from "./page/look.ts";
@@ -27,9 +27,10 @@ export function chartContext(report: Report, zone: string): ChartContext {
 
 export function sectionHtml(section: ReportSection, context: ChartContext): string {
   const charts = section.charts.map((chart) => chartHtml(chart, context));
+  const id = elementId("section", section.id);
   return [
-    `<section id="${section.id}" aria-labelledby="${section.id}-title">`,
-    `<h2 id="${section.id}-title">${escapeHtml(section.title)}</h2>`,
+    `<section id="${id}" aria-labelledby="${id}_title">`,
+    `<h2 id="${id}_title">${escapeHtml(section.title)}</h2>`,
     section.about === "" ? "" : `<p class="about">${escapeHtml(section.about)}</p>`,
     charts.length === 0 ? '<p class="empty">Nothing of this kind is in the dataset.</p>' : "",
     ...charts,
@@ -40,9 +41,10 @@ export function sectionHtml(section: ReportSection, context: ChartContext): stri
 function chartHtml(chart: ReportChart, context: ChartContext): string {
   const lines = namedLines(chart, context.report, context.byId);
   const marks = chart.marks.map((id) => context.marks.get(id)?.mark).filter((mark) => mark !== undefined);
+  const id = elementId("chart", chart.id);
   const head = [
-    `<figure class="chart" id="${chart.id}" aria-labelledby="${chart.id}-title">`,
-    `<figcaption><h3 id="${chart.id}-title">${escapeHtml(chart.title)}</h3>`,
+    `<figure class="chart" id="${id}" aria-labelledby="${id}_title">`,
+    `<figcaption><h3 id="${id}_title">${escapeHtml(chart.title)}</h3>`,
     `<p>${escapeHtml(chart.about)}</p></figcaption>`,
   ].join("\n");
   if (!hasPoints(chart, context.byId)) {
@@ -92,9 +94,7 @@ const KEY_COLUMNS: readonly Column[] = [
   { title: "Line", isNumber: false },
   { title: "First", isNumber: true },
   { title: "Lowest", isNumber: true },
-  { title: "Lowest at", isNumber: false },
   { title: "Highest", isNumber: true },
-  { title: "Highest at", isNumber: false },
   { title: "Last", isNumber: true },
   { title: "Gaps", isNumber: true },
 ];
@@ -107,10 +107,8 @@ function keyTable(chart: ReportChart, lines: readonly NamedLine[], zone: string)
     return [
       escapeHtml(name),
       text(key.first),
-      text(key.min),
-      timeHtml(key.minMs, zone),
-      text(key.max),
-      timeHtml(key.maxMs, zone),
+      `${text(key.min)}<br>${timeHtml(key.minMs, zone)}`,
+      `${text(key.max)}<br>${timeHtml(key.maxMs, zone)}`,
       text(key.last),
       String(key.gapCount),
     ];

@@ -8,6 +8,16 @@ export function timeHtml(timeMs: number, zone: string): string {
   return `<time datetime="${new Date(timeMs).toISOString()}">${timeText(timeMs, zone)}</time>`;
 }
 
+/**
+ * An element's id from a name of the report, apart from the ids of the page itself.
+ * @throws Error for other characters than the report's names have
+ */
+export function elementId(kind: "chart" | "section", name: string): string {
+  if (!/^[a-z0-9-]+$/.test(name))
+    throw new Error(`${kind} "${name}": expected a-z, 0-9 and hyphens in its id`);
+  return `${kind}-${name}`;
+}
+
 export interface Column {
   readonly title: string;
   /** Numbers stand at the right, so that their digits are one below the other. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Report } from "../../core/report/model.ts";
 import { chartContext, sectionHtml } from "./chart-html.ts";
 import { escapeHtml, scriptJson } from "./html.ts";
-import { timeHtml } from "./html-parts.ts";
+import { elementId, timeHtml } from "./html-parts.ts";
 import { packReport } from "./pack.ts";
 import { type PageAssets, readPageAssets } from "./page-assets.ts";
 import { isZone, offsetText } from "./page/zone.ts";
@@ -128,7 +128,7 @@ function lengthText(ms: number): string {
 function contentsHtml({ sections }: Report): string {
   const all = [
     { id: "happened", title: "What happened" },
-    ...sections,
+    ...sections.map(({ id, title }) => ({ id: elementId("section", id), title })),
     { id: "advice", title: "Recommended" },
     { id: "statistics", title: "Statistics" },
   ];

@@ -1,18 +1,18 @@
-import { LineChart } from "echarts/charts";
-import { GridComponent } from "echarts/components";
-import { init, use } from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
+import { createRequire } from "node:module";
+import type * as echarts from "echarts";
 import type { Report, ReportChart, ReportMark } from "../../core/report/model.ts";
 import { escapeHtml } from "./html.ts";
 import { chartDescription } from "./key-values.ts";
 import { type NamedLine, namedLines } from "./pack.ts";
 import { chartOption, PLOT_INSETS } from "./page/drawing.ts";
 import { LIGHT_LOOK, type LineStyle, lineStyle, markName } from "./page/look.ts";
+import { timeText } from "./page/zone.ts";
 import { zoneOf } from "./render-html.ts";
 
 /** One chart as a picture of its own: with its title, its legend and, numbered, what happened. */
 
-use([LineChart, GridComponent, SVGRenderer]);
+/** echarts' own bundle that can draw SVG: one file, where its modules, of which there are hundreds, take seconds to load. */
+const { init } = createRequire(import.meta.url)("echarts/dist/echarts.common.min.js") as typeof echarts;
 
 const WIDTH_PX = 1200;
 const PLOT_HEIGHT_PX = 430;
@@ -36,7 +36,7 @@ export function renderSvg(chart: ReportChart, report: Report): string {
   const head = headOf(chart, zone);
   const legend = legendOf(lines, head.bottomPx);
   const plot = plotOf(chart, report, lines, marks);
-  const told = marksOf(marks, legend.bottomPx + PLOT_HEIGHT_PX);
+  const told = marksOf(marks, legend.bottomPx + PLOT_HEIGHT_PX, zone);
   const heightPx = Math.ceil(told.bottomPx + MARGIN_PX / 2);
   const only = marks.map(({ mark }) => mark);
   return [
@@ -153,6 +153,7 @@ function plotOf(
         timesMs: series.timesMs,
         values: series.values,
         isHidden: false,
+        isFaint: false,
       })),
       marks: marks.map(({ mark: { timeMs, kind }, number }) => ({ timeMs, kind, number })),
       fromMs: isPoint ? fromMs - 30_000 : fromMs,
@@ -174,11 +175,11 @@ function emptyText(): string {
   return textSvg(PLOT_INSETS.left + 24, PLOT_HEIGHT_PX / 2, text, 16, LIGHT_LOOK.muted, WIDTH_PX);
 }
 
-function marksOf(marks: readonly NumberedMark[], topPx: number): Part {
+function marksOf(marks: readonly NumberedMark[], topPx: number, zone: string): Part {
   const room = WIDTH_PX - 2 * MARGIN_PX;
   const rows = marks.slice(0, MARKS_TOLD).map(({ mark, number }) => {
     const reason = mark.reason === null ? "" : ` (${mark.reason})`;
-    return `${number}  ${markName(mark.kind)}, ${mark.subject}: ${mark.text}${reason}`;
+    return `${number}  ${timeText(mark.timeMs, zone)}  ${markName(mark.kind)}, ${mark.subject}: ${mark.text}${reason}`;
   });
   if (marks.length > MARKS_TOLD) rows.push(`and ${marks.length - MARKS_TOLD} more`);
   const texts = rows.map((row, at) =>

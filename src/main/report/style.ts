@@ -30,7 +30,7 @@ h1{font-size:1.75rem;line-height:1.25;margin:0 0 .25rem;overflow-wrap:anywhere}
 h2{font-size:1.3rem;margin:2.5rem 0 .25rem;overflow-wrap:anywhere}
 h3{font-size:1.02rem;margin:0;overflow-wrap:anywhere}
 .about,figcaption p,.lead{color:var(--muted);margin:.1rem 0 .75rem;max-width:75ch;overflow-wrap:anywhere}
-dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.75rem 1.5rem;margin:1.25rem 0}
+dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(10.5rem,45%),1fr));gap:.75rem 1.25rem;margin:1.25rem 0}
 dl.facts div{min-width:0}dt{color:var(--muted);font-size:.8rem}dd{margin:0;font-weight:600;overflow-wrap:anywhere}
 .notes{list-style:none;margin:1rem 0;padding:0;display:grid;gap:.5rem}
 .notes li{background:var(--soft);border-left:4px solid var(--accent);border-radius:4px;padding:.5rem .75rem}
@@ -55,8 +55,8 @@ button:hover,select:hover{border-color:var(--accent)}
 .tip b{font-variant-numeric:tabular-nums}.tip .row b{white-space:nowrap}
 .tip .dot{width:.6rem;height:.6rem;border-radius:50%;flex:none}
 .tip .more{color:var(--muted)}.tip .happened{border-top:1px solid var(--line);margin-top:.35rem;padding-top:.3rem;overflow-wrap:anywhere}
-.legend{display:flex;flex-wrap:wrap;gap:.3rem;margin:.35rem 0 .5rem}
-.legend button{display:inline-flex;gap:.45rem;align-items:center;border-color:transparent;background:none;max-width:100%;padding:.15rem .45rem;text-align:left;overflow-wrap:anywhere}
+.legend{display:flex;flex-wrap:wrap;gap:.1rem .3rem;margin:.35rem 0 .5rem}
+.legend button{min-height:1.65rem;display:inline-flex;gap:.45rem;align-items:center;border-color:transparent;background:none;max-width:100%;padding:.15rem .45rem;text-align:left;overflow-wrap:anywhere}
 .legend button:hover{background:var(--soft)}
 .legend button[aria-pressed=false]{color:var(--muted);text-decoration:line-through}
 .legend button[aria-pressed=false] .sample{opacity:.3}
@@ -69,7 +69,7 @@ table{border-collapse:collapse;width:100%;font-size:.83rem;font-variant-numeric:
 caption{text-align:left;padding:.5rem .65rem;color:var(--muted)}
 th,td{padding:.35rem .65rem;text-align:left;vertical-align:top;border-top:1px solid var(--line);unicode-bidi:isolate}
 thead th{white-space:nowrap;background:var(--soft)}
-tbody th{font-weight:600;min-width:3rem;overflow-wrap:anywhere}
+tbody th{font-weight:600}tbody th:not(.number){min-width:9.5rem;max-width:24rem;overflow-wrap:anywhere}
 time,td.number{white-space:nowrap}
 .number{text-align:right}
 .empty{background:var(--soft);border-radius:8px;padding:.75rem 1rem;color:var(--ink)}
@@ -84,11 +84,13 @@ body{background:#fff;font-size:10.5pt}
 .controls,.skip,nav,details,.legend button[aria-pressed=false],.cursor,.tip,.band{display:none!important}
 body>header,main,footer{max-width:none;padding:0}
 .chart{break-inside:avoid;border:0;padding:0;margin:0 0 8mm}
-.plot{height:300px;margin:0}
-.plot canvas{width:100%!important;height:auto!important}
-.plot .canvas>div{height:auto!important}
+.plot{height:auto;margin:0}
+.plot canvas{position:static!important;display:block;width:100%!important;height:auto!important}
+.plot .canvas>div{position:static!important;height:auto!important}
+.legend button{font-size:8pt;min-height:0;padding:0 2mm 0 0}
 .advice,tr,.notes li,dl.facts div{break-inside:avoid}
-h2,h3,figcaption,caption{break-after:avoid}
+h2,h3,figcaption,caption,.about{break-after:avoid}
+tbody th:not(.number){min-width:22mm}
 .scroll{overflow:visible;border:0}
 table{font-size:7.5pt}th,td{padding:1mm 1.2mm}thead th,caption{white-space:normal}
 .wide table{font-size:6.5pt}

@@ -43,12 +43,10 @@ const STATISTICS_COLUMNS: readonly Column[] = [
   { title: "Skewness", isNumber: true },
   { title: "Kurtosis", isNumber: true },
   { title: "Lowest", isNumber: true },
-  { title: "Lowest at", isNumber: false },
   { title: "Lower quartile", isNumber: true },
   { title: "Median", isNumber: true },
   { title: "Upper quartile", isNumber: true },
   { title: "Highest", isNumber: true },
-  { title: "Highest at", isNumber: false },
 ];
 
 export function statisticsHtml({ statistics }: Report, zone: string): string {
@@ -70,7 +68,8 @@ function statisticsCells(row: StatisticsRow, zone: string): string[] {
   const value = (number: number | null): string =>
     number === null ? DASH : escapeHtml(valueText(number, unit));
   const plain = (number: number | null): string => (number === null ? DASH : number.toFixed(2));
-  const time = (ms: number | null): string => (ms === null ? DASH : timeHtml(ms, zone));
+  const dated = (number: number | null, ms: number | null): string =>
+    ms === null ? value(number) : `${value(number)}<br>${timeHtml(ms, zone)}`;
   return [
     escapeHtml(row.name),
     row.count.toLocaleString("en-GB"),
@@ -78,13 +77,11 @@ function statisticsCells(row: StatisticsRow, zone: string): string[] {
     value(row.deviation),
     plain(row.skewness),
     plain(row.kurtosis),
-    value(row.min),
-    time(row.minTimeMs),
+    dated(row.min, row.minTimeMs),
     value(row.lowerQuartile),
     value(row.median),
     value(row.upperQuartile),
-    value(row.max),
-    time(row.maxTimeMs),
+    dated(row.max, row.maxTimeMs),
   ];
 }
 

@@ -13,6 +13,8 @@ export interface DrawnLine {
   readonly timesMs: Float64Array;
   readonly values: Float64Array;
   readonly isHidden: boolean;
+  /** Another line is looked at: this one steps back. */
+  readonly isFaint: boolean;
 }
 
 export interface DrawnMark {
@@ -58,7 +60,7 @@ export function chartOption(drawing: Drawing): Option {
 }
 
 function timeAxis({ fromMs, toMs, zone, look, widthPx }: Drawing): Option {
-  const ticksMax = Math.max(2, Math.floor((widthPx - 96) / 92));
+  const ticksMax = Math.max(2, Math.floor((widthPx - 96) / 82));
   const ticks = timeTicks(fromMs, toMs, zone, ticksMax);
   const step = timeStepMs(toMs - fromMs, ticksMax);
   return {
@@ -115,6 +117,8 @@ export function indexAfter(timesMs: Float64Array, timeMs: number): number {
   return low;
 }
 
+const FAINT = 0.18;
+
 function lineSeries(line: DrawnLine, { look, fromMs, toMs }: Drawing): Option {
   const { color, dash, widthPx } = lineStyle(line.role, line.style, look);
   // The points that are seen and one more at each side; hidden lines keep their place in the list, without points.
@@ -133,12 +137,21 @@ function lineSeries(line: DrawnLine, { look, fromMs, toMs }: Drawing): Option {
     connectNulls: false,
     z: line.role === "limit" ? 4 : line.role === "total" ? 3 : 2,
     itemStyle: { color },
-    lineStyle: { color, width: widthPx, type: dash.length === 0 ? "solid" : [...dash], join: "round" },
+    lineStyle: {
+      color,
+      width: widthPx,
+      opacity: line.isFaint ? FAINT : 1,
+      type: dash.length === 0 ? "solid" : [...dash],
+      join: "round",
+    },
     emphasis: { disabled: true },
   };
 }
 
 const SYMBOLS_PER_LINE = 7;
+/** Above so many lines symbols cover more than they tell: fewer of them. */
+const LINES_FEW = 6;
+const SYMBOLS_OF_MANY = 3;
 
 /** A line's sparse symbols, and a dot at each point that stands alone between gaps, of which no line would be seen. */
 function symbolSeries(line: DrawnLine, drawing: Drawing): Option {
@@ -146,10 +159,10 @@ function symbolSeries(line: DrawnLine, drawing: Drawing): Option {
   const { timesMs, values } = line;
   const { fromMs, toMs } = drawing;
   const data: Option[] = [];
-  const shownLines = drawing.lines.filter(({ role }) => role === "value").length;
-  const every = (toMs - fromMs) / SYMBOLS_PER_LINE;
+  const shownLines = drawing.lines.filter(({ role, isHidden }) => role === "value" && !isHidden).length;
+  const every = (toMs - fromMs) / (shownLines > LINES_FEW ? SYMBOLS_OF_MANY : SYMBOLS_PER_LINE);
   // Each line's symbols are at other times than its neighbours'.
-  let next = fromMs + every * (0.25 + (line.style % 8) / 16);
+  let next = fromMs + every * (0.2 + (line.style % 25) / (shownLines > LINES_FEW ? 30 : 50));
   const end = indexAfter(timesMs, toMs);
   for (let i = indexAfter(timesMs, fromMs - 1); i < end; i++) {
     const time = timesMs[i] as number;
@@ -170,7 +183,7 @@ function symbolSeries(line: DrawnLine, drawing: Drawing): Option {
     silent: true,
     clip: true,
     z: 5,
-    itemStyle: { color, borderWidth: 1.5 },
+    itemStyle: { color, borderWidth: 1.5, opacity: line.isFaint ? FAINT : 1 },
     lineStyle: { width: 0, opacity: 0 },
     emphasis: { disabled: true },
   };
@@ -184,16 +197,12 @@ function markSeries({ marks, look, fromMs, toMs, widthPx }: Drawing): Option[] {
   for (const { timeMs } of seen) uprights.push([timeMs, 0], [timeMs, 1], [timeMs, Number.NaN]);
   const common = { type: "line", yAxisIndex: 1, silent: true, clip: false, emphasis: { disabled: true } };
   const msPerPx = (toMs - fromMs) / Math.max(1, widthPx - PLOT_INSETS.left - PLOT_INSETS.right);
-  let labelledMs = Number.NEGATIVE_INFINITY;
-  const symbols = seen.map(({ timeMs, kind, number }) => {
-    const hasRoom = timeMs - labelledMs >= 22 * msPerPx;
-    if (hasRoom) labelledMs = timeMs;
-    return {
-      value: [timeMs, 1],
-      symbol: markSymbol(kind),
-      label: { show: hasRoom, formatter: String(number) },
-    };
-  });
+  const labels = markLabels(seen, LABEL_ROOM_PX * msPerPx);
+  const symbols = seen.map(({ timeMs, kind }, at) => ({
+    value: [timeMs, 1],
+    symbol: markSymbol(kind),
+    label: { show: labels[at] !== "", formatter: labels[at] },
+  }));
   return [
     {
       ...common,
@@ -212,4 +221,23 @@ function markSeries({ marks, look, fromMs, toMs, widthPx }: Drawing): Option[] {
       label: { position: "top", distance: 4, color: look.ink, fontSize: 11 },
     },
   ];
+}
+
+/** A label such as "114–118" is less wide than this. */
+const LABEL_ROOM_PX = 46;
+
+/** The number of each mark; of those that stand close together the first tells all of them: "4–7", and "4…9" with holes. */
+export function markLabels(marks: readonly DrawnMark[], roomMs: number): string[] {
+  const labels = marks.map(() => "");
+  let first = 0;
+  while (first < marks.length) {
+    const { timeMs, number } = marks[first] as DrawnMark;
+    let last = first;
+    while (last + 1 < marks.length && (marks[last + 1] as DrawnMark).timeMs - timeMs < roomMs) last += 1;
+    const end = (marks[last] as DrawnMark).number;
+    const sign = end - number === last - first ? "–" : "…";
+    labels[first] = last === first ? String(number) : `${number}${sign}${end}`;
+    first = last + 1;
+  }
+  return labels;
 }

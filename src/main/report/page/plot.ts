@@ -1,7 +1,7 @@
 import { browser, type Chart, newElement, type PageElement } from "./dom.ts";
 import { chartOption, type DrawnLine, type DrawnMark, PLOT_INSETS } from "./drawing.ts";
 import type { PackedChart } from "./packed.ts";
-import { PointerInput } from "./pointer.ts";
+import { listenPointer } from "./pointer.ts";
 import { showTip } from "./tip.ts";
 import type { Shown } from "./view.ts";
 
@@ -19,6 +19,7 @@ export class Plot {
   readonly #cursor: PageElement;
   readonly #tip: PageElement;
   readonly #hidden = new Set<number>();
+  #lookedAt: number | null = null;
   #drawn: Chart | null = null;
   #isNear = false;
   #isOnPaper = false;
@@ -35,19 +36,40 @@ export class Plot {
     const band = newElement("div", "band");
     for (const part of [this.#cursor, this.#tip, band]) part.hidden = true;
     this.#holder.append(this.#canvas, band, this.#cursor, this.#tip);
-    new PointerInput(this.#holder, band, shown, (timeMs, isHere) => {
+    listenPointer(this.#holder, band, shown, (timeMs, isHere) => {
       this.pointAt(timeMs, isHere);
     });
     for (const button of figure.querySelectorAll(".legend button")) this.#listenLegend(button);
   }
 
+  /** A click hides a line, a double click all others; what the pointer or the focus is on stands out. */
   #listenLegend(button: PageElement): void {
     const line = Number(button.dataset["line"]);
     button.addEventListener("click", () => {
       if (!this.#hidden.delete(line)) this.#hidden.add(line);
-      button.setAttribute("aria-pressed", String(!this.#hidden.has(line)));
-      this.refresh();
+      this.#legendChanged();
     });
+    button.addEventListener("dblclick", () => {
+      const isAlone = this.#hidden.size === this.#chart.lines.length - 1 && !this.#hidden.has(line);
+      this.#hidden.clear();
+      if (!isAlone) this.#chart.lines.forEach((_, at) => at !== line && this.#hidden.add(at));
+      this.#legendChanged();
+    });
+    for (const type of ["pointerenter", "focus"]) button.addEventListener(type, () => this.#lookAt(line));
+    for (const type of ["pointerleave", "blur"]) button.addEventListener(type, () => this.#lookAt(null));
+  }
+
+  #lookAt(line: number | null): void {
+    if (this.#chart.lines.length < 2 || this.#lookedAt === line) return;
+    this.#lookedAt = line;
+    this.refresh();
+  }
+
+  #legendChanged(): void {
+    for (const button of this.figure.querySelectorAll(".legend button")) {
+      button.setAttribute("aria-pressed", String(!this.#hidden.has(Number(button.dataset["line"]))));
+    }
+    this.refresh();
   }
 
   /** Nearby it is drawn, far away it takes no memory. */
@@ -106,6 +128,7 @@ export class Plot {
       style,
       ...this.#shown.pointsOf(series),
       isHidden: this.#hidden.has(at),
+      isFaint: this.#lookedAt !== null && this.#lookedAt !== at && !this.#hidden.has(this.#lookedAt),
     }));
   }
 

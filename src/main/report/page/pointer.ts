@@ -12,7 +12,7 @@ const WHEEL_FACTOR = 1.25;
 /** Told where the cursor is; `isHere`: on this chart, which shows the values. */
 type Point = (timeMs: number | null, isHere: boolean) => void;
 
-export class PointerInput {
+class PointerInput {
   readonly #holder: PageElement;
   readonly #band: PageElement;
   readonly #shown: Shown;
@@ -25,34 +25,26 @@ export class PointerInput {
     this.#band = band;
     this.#shown = shown;
     this.#point = point;
-    holder.addEventListener("pointermove", (event) => {
-      this.#move(event);
-    });
-    holder.addEventListener("pointerleave", () => {
-      this.#cursor(null);
-    });
+  }
+
+  listen(): void {
+    const holder = this.#holder;
+    holder.addEventListener("pointermove", (event) => this.#move(event));
+    holder.addEventListener("pointerleave", () => this.#cursor(null));
     holder.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       this.#dragPx = this.#leftPx(event);
       holder.setPointerCapture(event.pointerId);
     });
-    holder.addEventListener("pointerup", (event) => {
-      this.#drop(event);
-    });
+    holder.addEventListener("pointerup", (event) => this.#drop(event));
     holder.addEventListener("pointercancel", () => {
       this.#dragPx = null;
       this.#band.hidden = true;
     });
-    holder.addEventListener("dblclick", () => {
-      shown.showAll();
-    });
+    holder.addEventListener("dblclick", () => this.#shown.showAll());
     holder.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
-    holder.addEventListener("keydown", (event) => {
-      this.#key(event);
-    });
-    holder.addEventListener("blur", () => {
-      this.#cursor(null);
-    });
+    holder.addEventListener("keydown", (event) => this.#key(event));
+    holder.addEventListener("blur", () => this.#cursor(null));
   }
 
   #leftPx(event: PageEvent): number {
@@ -118,4 +110,9 @@ export class PointerInput {
     move();
     if (/^(Arrow|Home|End)/.test(event.key)) speakTip(this.#holder);
   }
+}
+
+/** @param point told where the cursor is; the band shows what is being chosen */
+export function listenPointer(holder: PageElement, band: PageElement, shown: Shown, point: Point): void {
+  new PointerInput(holder, band, shown, point).listen();
 }

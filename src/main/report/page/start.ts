@@ -14,7 +14,7 @@ export function startPage(): void {
   const shown = new Shown(report);
   const plots = new Map<PageElement, Plot>();
   for (const chart of report.charts) {
-    const figure = elementById(chart.id);
+    const figure = elementById(`chart-${chart.id}`);
     plots.set(figure, new Plot(figure, chart, shown));
   }
   shown.onChange(() => {
