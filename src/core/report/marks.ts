@@ -94,12 +94,12 @@ function withSteps(line: AuditLine, whole: DatedMark): DatedMark[] {
   return whole.kind === "kill" || marks.length === 0 ? [whole, ...marks] : marks;
 }
 
+/** What a step is called begins with it, in a dry run after "would". */
 const KINDS: readonly (readonly [RegExp, MarkKind])[] = [
-  [/\bdump/i, "dump"],
-  [/\bcallback/i, "callback"],
-  [/\bsignal|\bSIG[A-Z0-9]+/, "signal"],
-  [/\bwait/i, "wait"],
-  [/\bcommand|\brun\b/i, "command"],
+  [/^(?:would )?dump\b/, "dump"],
+  [/^(?:would )?wait\b/, "wait"],
+  [/^(?:would )?(?:signal\b|SIG[A-Z0-9]+\b)/, "signal"],
+  [/^(?:would )?(?:run|command)\b/, "command"],
 ];
 
 /** Null: nothing that is worth a mark of its own. */

@@ -5,6 +5,9 @@ import type { ReportNote } from "./model.ts";
 /** A host that slept, or a clock that was set by hand; less is what a network's time server does. */
 const STEP_MIN_MS = 1000;
 
+/** A change is noticed a little later than it is made. */
+const SLACK_MS = 5000;
+
 /** Where on the wall clock's axis the dataset's times are. */
 export interface WallClock {
   /** Milliseconds since 1970; later times are never before earlier ones. */
@@ -79,14 +82,15 @@ function noteOf(byMs: number, followed: boolean): ReportNote {
   return { weight: "warning", text };
 }
 
-/** Of several pieces that a wall time may belong to, the earliest. */
+/** Where a wall time is said twice, as after a clock that was set back, it is taken for the earlier one. */
 function placeOf(wallMs: number, pieces: readonly Piece[], manifest: Manifest): number {
   for (const [i, piece] of pieces.entries()) {
     const place = wallMs - piece.wallMs;
     const next = pieces[i + 1];
+    const beginMs = i === 0 ? manifest.clock.anchorWallMs : wallMsOf(manifest, piece.fromUs) + piece.shiftMs;
     const endMs =
       next === undefined ? Number.POSITIVE_INFINITY : wallMsOf(manifest, next.fromUs) + piece.shiftMs;
-    if (place < endMs) return place;
+    if (place >= beginMs - SLACK_MS && place < endMs) return place;
   }
   return wallMs;
 }
