@@ -98,7 +98,7 @@ function withSteps(line: AuditLine, whole: DatedMark): DatedMark[] {
 const KINDS: readonly (readonly [RegExp, MarkKind])[] = [
   [/^(?:would )?dump\b/, "dump"],
   [/^(?:would )?wait\b/, "wait"],
-  [/^(?:would )?(?:signal\b|SIG[A-Z0-9]+\b)/, "signal"],
+  [/^(?:would )?sig[a-z0-9]+\b/i, "signal"],
   [/^(?:would )?(?:run|command)\b/, "command"],
 ];
 
