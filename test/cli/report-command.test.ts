@@ -159,7 +159,7 @@ describe("bad input", () => {
 test("--help has examples, and says its exit codes", () => {
   const { code, stdout } = plimsoll("report", "--help");
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^Examples:\n {2}plimsoll record [^]* {2}plimsoll report --live 60s/m);
+  expect(stdout).toMatch(/^Examples:\n {2}plimsoll report [^]* {2}plimsoll report --live 60s/m);
   expect(stdout).toMatch(/^Exit codes: 0 /m);
 });
 

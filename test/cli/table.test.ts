@@ -71,6 +71,9 @@ const TABLE: readonly (readonly [string, number, RegExp, RegExp])[] = [
   ["status", 1, NOTHING, /^plimsoll: no guard of host answers at .*; start one with "plimsoll run"/],
   ["status --json", 1, NOTHING, /^plimsoll: no guard of host/],
   ["status --scope /nosuch", 1, NOTHING, /^plimsoll: no guard of \/nosuch/],
+  ["report", 2, NOTHING, /^plimsoll: expected a dataset .* or --live, found neither/],
+  ["report one two", 2, NOTHING, /^error: too many arguments for 'report'/],
+  ["report /nosuch --json", 1, NOTHING, /^plimsoll: \/nosuch: expected a dataset/],
   ["status extra", 2, NOTHING, /^error: too many arguments for 'status'/],
 ];
 

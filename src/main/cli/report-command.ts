@@ -8,8 +8,8 @@ members (Python VMs) one by one; all groups beside each other; the host's memory
 what the guard did, at its time. Below: statistics, and the CommitLimit and vm.overcommit_ratio that would do.
 
 Examples:
-  plimsoll record --profile nso --resource app,memory --out monday --duration 8h
-  plimsoll report monday                           writes monday-report.html
+  plimsoll report monday                           writes monday-report.html, of what was recorded by
+  plimsoll record --out monday --resource app,memory --profile nso --duration 8h
   plimsoll report monday --html nso.html --png pictures
   plimsoll report monday --json | jq '.advice[].command'
   plimsoll report --live 60s --profile nso         records for a minute, then reports
