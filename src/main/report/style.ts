@@ -70,6 +70,7 @@ caption{text-align:left;padding:.5rem .65rem;color:var(--muted)}
 th,td{padding:.35rem .65rem;text-align:left;vertical-align:top;border-top:1px solid var(--line);unicode-bidi:isolate}
 thead th{white-space:nowrap;background:var(--soft)}
 tbody th{font-weight:600}tbody th:not(.number){min-width:9.5rem;max-width:24rem;overflow-wrap:anywhere}
+.wide table{font-size:.8rem}.wide th,.wide td{padding-inline:.5rem}.wide thead th{white-space:normal}
 time,td.number{white-space:nowrap}
 .number{text-align:right}
 .empty{background:var(--soft);border-radius:8px;padding:.75rem 1rem;color:var(--ink)}
@@ -88,7 +89,7 @@ body>header,main,footer{max-width:none;padding:0}
 .plot canvas{position:static!important;display:block;width:100%!important;height:auto!important}
 .plot .canvas>div{position:static!important;height:auto!important}
 .legend button{font-size:8pt;min-height:0;padding:0 2mm 0 0}
-.advice,tr,.notes li,dl.facts div{break-inside:avoid}
+.advice,tr,.notes li,dl.facts div,.about{break-inside:avoid}
 h2,h3,figcaption,caption,.about{break-after:avoid}
 tbody th:not(.number){min-width:22mm}
 .scroll{overflow:visible;border:0}

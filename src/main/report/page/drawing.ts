@@ -197,7 +197,7 @@ function markSeries({ marks, look, fromMs, toMs, widthPx }: Drawing): Option[] {
   for (const { timeMs } of seen) uprights.push([timeMs, 0], [timeMs, 1], [timeMs, Number.NaN]);
   const common = { type: "line", yAxisIndex: 1, silent: true, clip: false, emphasis: { disabled: true } };
   const msPerPx = (toMs - fromMs) / Math.max(1, widthPx - PLOT_INSETS.left - PLOT_INSETS.right);
-  const labels = markLabels(seen, LABEL_ROOM_PX * msPerPx);
+  const labels = markLabels(seen, msPerPx);
   const symbols = seen.map(({ timeMs, kind }, at) => ({
     value: [timeMs, 1],
     symbol: markSymbol(kind),
@@ -223,21 +223,33 @@ function markSeries({ marks, look, fromMs, toMs, widthPx }: Drawing): Option[] {
   ];
 }
 
-/** A label such as "114–118" is less wide than this. */
-const LABEL_ROOM_PX = 46;
+/** Marks nearer to each other than this share a label; a digit of one is so wide, and labels stand so far apart. */
+const CLOSE_PX = 12;
+const DIGIT_PX = 7;
+const BETWEEN_PX = 6;
 
-/** The number of each mark; of those that stand close together the first tells all of them: "4–7", and "4…9" with holes. */
-export function markLabels(marks: readonly DrawnMark[], roomMs: number): string[] {
-  const labels = marks.map(() => "");
-  let first = 0;
-  while (first < marks.length) {
-    const { timeMs, number } = marks[first] as DrawnMark;
-    let last = first;
-    while (last + 1 < marks.length && (marks[last + 1] as DrawnMark).timeMs - timeMs < roomMs) last += 1;
-    const end = (marks[last] as DrawnMark).number;
-    const sign = end - number === last - first ? "–" : "…";
-    labels[first] = last === first ? String(number) : `${number}${sign}${end}`;
-    first = last + 1;
+/**
+ * The label of each mark, by time; "" for none. Of those that stand close together the first tells all of them: "4–7",
+ * and "4…9" where some between are of other charts.
+ */
+export function markLabels(marks: readonly DrawnMark[], msPerPx: number): string[] {
+  const groups = marks.map((_, at) => ({ first: at, last: at }));
+  const text = ({ first, last }: { readonly first: number; readonly last: number }): string => {
+    const [from, to] = [(marks[first] as DrawnMark).number, (marks[last] as DrawnMark).number];
+    return first === last ? String(from) : `${from}${to - from === last - first ? "–" : "…"}${to}`;
+  };
+  for (let at = 1; at < groups.length; ) {
+    const [left, right] = [groups[at - 1], groups[at]] as [(typeof groups)[0], (typeof groups)[0]];
+    const time = (index: number): number => (marks[index] as DrawnMark).timeMs;
+    const widthPx = ((text(left).length + text(right).length) * DIGIT_PX) / 2 + BETWEEN_PX;
+    const isClose = time(right.first) - time(left.last) < CLOSE_PX * msPerPx;
+    if (isClose || time(right.first) - time(left.first) < widthPx * msPerPx) {
+      groups.splice(at - 1, 2, { first: left.first, last: right.last });
+      // A longer label may now reach to the one before.
+      at = Math.max(1, at - 1);
+    } else at += 1;
   }
+  const labels = marks.map(() => "");
+  for (const group of groups) labels[group.first] = text(group);
   return labels;
 }

@@ -27,7 +27,8 @@ function digits(value: number): string {
   const size = Math.abs(value);
   if (value === 0) return "0";
   if (size >= 1e6 || size < 0.001) return value.toPrecision(3);
-  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3);
+  // 9.999 in three digits is 10.0, not 10.00.
+  return value.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3);
 }
 
 export interface ValueAxis {
