@@ -164,16 +164,15 @@ test("--help has examples, and says its exit codes", () => {
 });
 
 describe("--live", () => {
-  test("records, reports, and leaves nothing behind but the report", () => {
+  test("records, reports, and leaves nothing behind but the report", async () => {
     const own = path.join(home, "own-tmp");
     fs.mkdirSync(own);
     const page = path.join(home, "live.html");
-    const child = spawnReport(["--live", "2s", "--interval", "200ms", "--html", page, "--audit", audit], own);
-    return child.then(({ code, stderr }) => {
-      expect([code, /^plimsoll:/m.test(stderr)]).toEqual([0, false]);
-      expect(fs.readFileSync(page, "utf8")).toContain("Memory in use");
-      expect(fs.readdirSync(own)).toEqual([]);
-    });
+    const args = ["--live", "2s", "--interval", "200ms", "--html", page, "--audit", audit];
+    const { code, stderr } = await spawnReport(args, own);
+    expect([code, /^plimsoll:/m.test(stderr)]).toEqual([0, false]);
+    expect(fs.readFileSync(page, "utf8")).toContain("Memory in use");
+    expect(fs.readdirSync(own)).toEqual([]);
   });
 
   test("told to stop, it reports what there is; a recording that is named stays", async () => {

@@ -41,8 +41,8 @@ test("as polars has them", () => {
         expect(found.deviation).toBeNull();
         return;
       }
-      const [row] = pl.DataFrame({ values: column }).select(pl.col("values").std().alias("std")).toRecords();
-      expect(near(found.deviation, (row as { std: number }).std)).toBe(true);
+      const [row] = pl.DataFrame({ values: column }).select(pl.col("values").std()).toRecords();
+      expect(near(found.deviation, row?.values as number)).toBe(true);
       if (distinct === 1) {
         expect([found.deviation, found.skewness, found.kurtosis]).toEqual([0, null, null]);
         return;

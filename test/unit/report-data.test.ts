@@ -261,6 +261,19 @@ describe("recordings that are not as they should be", () => {
     expect(advice?.command).toBeNull();
   });
 
+  test("a peak of Committed_AS that only the looks at applications saw counts", () => {
+    const peak = (look: number): number => (look === 4 ? 30 : 10) * GIB;
+    const set = recorded({ host: { ...MADE_HOST, committedBytes: peak } });
+    const { recorded: read } = readForReport(set, NO_AUDIT);
+    const host = Object.fromEntries(
+      Object.entries(read.host ?? {}).map(([name, values]) => [name, values.filter((_, i) => i === 0)]),
+    );
+    const report = buildReport({ ...read, host }, "1.2.3", MADE_FROM_MS);
+    expect(seriesOf(report, "Committed_AS").sampleCount).toBe(10);
+    expect(report.advice[0]?.figures[0]?.value).toBe(`30.0 GiB (${30 * GIB} bytes)`);
+    expect(report.advice[0]?.text).toMatch(/vm\.overcommit_ratio/);
+  });
+
   test("one sample: figures that one sample has", () => {
     const report = reportOf(recorded({ looks: 1 }));
     expect(report.span).toEqual({ fromMs: MADE_FROM_MS, toMs: MADE_FROM_MS });

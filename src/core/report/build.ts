@@ -6,7 +6,7 @@ import { Ids } from "./drawing.ts";
 import { cgroupsSection, commitLines, hostColumns, hostSection, pressureSection } from "./host-sections.ts";
 import { chosenMarks, type DatedMark } from "./marks.ts";
 import type { Report, ReportAdvice, ReportNote, ReportSection } from "./model.ts";
-import { type Columns, columnOf, greatest, lastOf, type Recorded } from "./recorded.ts";
+import { columnOf, greatest, lastOf, type Recorded } from "./recorded.ts";
 import { SeriesBook } from "./series-book.ts";
 import { endNote } from "./wall-clock.ts";
 
@@ -20,7 +20,7 @@ export function buildReport(recorded: Recorded, version: string, writtenMs: numb
   const commit = commitLines(drawing, host);
   const sections = [
     ...(apps === null ? [] : applicationSections(drawing, apps, commit)),
-    host === null ? null : hostSection(drawing, host, commit),
+    host === null ? null : hostSection(drawing, host, recorded.host, commit),
     pressureSection(drawing, recorded),
     cgroupsSection(drawing, cgroups),
   ].filter((each): each is ReportSection => each !== null);
@@ -41,7 +41,7 @@ export function buildReport(recorded: Recorded, version: string, writtenMs: numb
     }),
     sections,
     statistics: book.statistics,
-    advice: [...commitAdvices(host), ...(apps === null ? [] : childrenAdvices(apps.lines))],
+    advice: [...commitAdvices(recorded), ...(apps === null ? [] : childrenAdvices(apps.lines))],
   };
 }
 
@@ -110,22 +110,24 @@ function lastSampleUs({ apps, host, cgroups }: Recorded): number {
   return ends.length === 0 ? Number.NaN : Math.max(...ends);
 }
 
-function commitAdvices(host: Columns | null): ReportAdvice[] {
-  const committedMaxBytes = host === null ? Number.NaN : greatest(columnOf(host, "committedBytes"));
-  if (host === null || Number.isNaN(committedMaxBytes)) return [];
-  const last = (column: string): number | null => {
-    const value = host[column] === undefined ? Number.NaN : lastOf(columnOf(host, column));
-    return Number.isNaN(value) ? null : value;
-  };
-  const swapBytes = last("swapTotalBytes");
+function commitAdvices({ host, apps }: Recorded): ReportAdvice[] {
+  const seen = [apps?.host.committedBytes, host === null ? undefined : columnOf(host, "committedBytes")];
+  const committedMaxBytes = greatest(
+    Float64Array.from(seen.flatMap((each) => (each === undefined ? [] : greatest(each)))),
+  );
+  if (Number.isNaN(committedMaxBytes)) return [];
+  const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
+  // The looks at applications have MemTotal, huge pages among it; the host's table has it without them.
+  const own = (column: string): number | null =>
+    host === null ? null : orNull(lastOf(columnOf(host, column)));
   return [
     commitAdvice({
       committedMaxBytes,
-      commitLimitBytes: last("commitLimitBytes"),
-      // The looks at applications have MemTotal, huge pages among it; the host's table has it without them.
-      ramBytes: swapBytes === null ? null : last("totalBytes"),
-      hugePagesBytes: last("hugePagesBytes"),
-      swapBytes,
+      commitLimitBytes:
+        own("commitLimitBytes") ?? (apps === null ? null : orNull(lastOf(apps.host.commitLimitBytes))),
+      ramBytes: own("totalBytes"),
+      hugePagesBytes: own("hugePagesBytes"),
+      swapBytes: own("swapTotalBytes"),
     }),
   ];
 }

@@ -12,11 +12,12 @@ import {
   sharesOf,
 } from "./recorded.ts";
 
-/** The host's figures, from its own table or else from the looks at applications. */
+/** The host's figures: of its own table or of the looks at applications, of which there are more. */
 export function hostColumns({ host, apps }: Pick<Recorded, "host" | "apps">): Columns | null {
-  if (host !== null) return host;
-  if (apps === null || apps.looks === 0) return null;
+  if (apps === null || apps.looks === 0) return host;
   const { timesUs, ...others }: AppHost = apps.host;
+  // Beside cgroups the host's own is sampled more seldom.
+  if (host !== null && columnOf(host, "timeUs").length >= timesUs.length) return host;
   return { timeUs: timesUs, ...others };
 }
 
@@ -35,7 +36,13 @@ export function commitLines({ book }: Drawing, host: Columns | null): CommitLine
   };
 }
 
-export function hostSection(drawing: Drawing, host: Columns, commit: CommitLines): ReportSection {
+/** @param own the host's own table, which alone tells of swap; null: not recorded */
+export function hostSection(
+  drawing: Drawing,
+  host: Columns,
+  own: Columns | null,
+  commit: CommitLines,
+): ReportSection {
   const timesUs = columnOf(host, "timeUs");
   const total = columnOf(host, "totalBytes");
   const add = (name: string, values: Float64Array, unit: ReportUnit = "bytes"): string | null =>
@@ -80,7 +87,7 @@ export function hostSection(drawing: Drawing, host: Columns, commit: CommitLines
   return section(drawing, "Host", "Memory of the whole host (/proc/meminfo).", [
     memory,
     allocated,
-    swapChart(drawing, host),
+    own === null ? null : swapChart(drawing, own),
   ]);
 }
 

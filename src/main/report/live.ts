@@ -36,10 +36,23 @@ async function recordInto(directory: string, options: ReportOptions): Promise<vo
   const named = profile !== undefined || config !== undefined;
   const resources = [
     ...(findMemoryHierarchy(HOST_ROOTS.cgroup) === null ? [] : ["cgroups"]),
-    ...["memory", "cpu", "io"],
+    "memory",
+    "cpu",
+    "io",
     ...(named ? ["app"] : []),
   ];
-  const words = ["record", "--out", directory, "--duration", live, "--resource", resources.join(",")];
+  // The host's memory beside cgroups is sampled with their details: at each tick here, as it is not for long.
+  const details = resources.includes("cgroups") ? ["--stat-every", "1"] : [];
+  const words = [
+    "record",
+    "--out",
+    directory,
+    "--duration",
+    live,
+    "--resource",
+    resources.join(","),
+    ...details,
+  ];
   for (const [option, value] of Object.entries({ profile, config, interval }))
     if (value !== undefined) words.push(`--${option}`, value);
   const recorder = spawn(process.execPath, [PROGRAM, ...words], { stdio: ["ignore", "ignore", "inherit"] });

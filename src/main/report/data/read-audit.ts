@@ -54,6 +54,8 @@ function readFiles(path: string, { file, span, clock }: AuditRequest): AuditRead
       `There is no audit log at ${path}: nothing is marked. Where a policy puts it elsewhere, say --audit.`,
     );
   }
+  const belongs = ({ timeMs }: DatedMark): boolean =>
+    timeMs >= span.fromMs - SLACK_MS && timeMs <= span.toMs + SLACK_MS;
   const marks: DatedMark[] = [];
   let lines = 0;
   let garbage = 0;
@@ -64,9 +66,8 @@ function readFiles(path: string, { file, span, clock }: AuditRequest): AuditRead
         continue;
       }
       lines++;
-      const placeMs = clock.placeOf(read.timeMs);
-      if (placeMs < span.fromMs - SLACK_MS || placeMs > span.toMs + SLACK_MS) continue;
-      marks.push(...marksOf(read.line, placeMs));
+      // Each by its own time: an action's steps may come long after it was begun.
+      marks.push(...marksOf(read.line, clock.placeOf(read.timeMs)).filter(belongs));
     }
   }
   // A file that is none at all was named by mistake.
