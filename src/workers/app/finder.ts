@@ -4,20 +4,24 @@ import { PidChanges } from "./pid-changes.ts";
 import { lookAtProcess } from "./process-files.ts";
 
 /**
- * After so long a process is looked at again, each time it is, as it may execute something else (execve(2)): first at the
- * next look, as a shell's child does at once; then after about as long as it has been known.
+ * A process is looked at again, as it may execute something else (execve(2)): a new one soon, as a shell's child does so at
+ * once; then after about as long as it has lived, at most the last of these.
  */
-const AGAIN_US = [0, 1, 2, 4, 8, 16, 32, 64].map((seconds) => seconds * 1_000_000);
+const AGAIN_US = [0.1, 1, 2, 4, 8, 16, 32, 64].map((seconds) => seconds * 1_000_000);
+/** Of those that have lived longer than a few seconds so many are looked at again in one look: the rest waits. */
+const SETTLED = 3;
+const AGAIN_A_LOOK = 32;
 
 interface Known extends Kin {
   /** Place in {@link AGAIN_US}. */
-  again: number;
-  dueUs: number;
+  readonly again: number;
+  readonly dueUs: number;
 }
 
 /** Keeps applications told of who the host's processes are. Of those that stay, nothing is read. */
 export class ProcessFinder {
   readonly #procRoot: string;
+  readonly #usPerTick: number;
   readonly #changes: PidChanges;
   readonly #known = new Map<number, Known>();
   /** Who is to be looked at again, by the delay: each is in the order of its times. */
@@ -27,12 +31,13 @@ export class ProcessFinder {
   #applications: readonly ApplicationMembers[] = [];
   #nowUs = 0;
   #nextUs = Number.POSITIVE_INFINITY;
-  readonly #appeared = (pid: number): void => this.#take(pid, 0);
+  readonly #appeared = (pid: number): void => this.#take(pid);
   readonly #gone = (pid: number): void => this.#forget(pid);
 
   /** @param ownPid the guard's */
-  constructor(procRoot: string, source: PidSource, ownPid: number) {
+  constructor(procRoot: string, source: PidSource, ticksPerSecond: number, ownPid: number) {
     this.#procRoot = procRoot;
+    this.#usPerTick = 1e6 / ticksPerSecond;
     this.#changes = new PidChanges(source);
     this.#own = new Set([ownPid]);
   }
@@ -40,7 +45,7 @@ export class ProcessFinder {
   /** Other applications: they are told of all processes. */
   setApplications(applications: readonly ApplicationMembers[]): void {
     this.#applications = applications;
-    for (const pid of this.#known.keys()) this.#take(pid, this.#known.get(pid)?.again ?? 0);
+    for (const pid of this.#known.keys()) this.#take(pid);
   }
 
   /** Looks who has come, gone, or may be somebody else now. */
@@ -56,10 +61,11 @@ export class ProcessFinder {
   }
 
   #lookAgain(): void {
+    let room = AGAIN_A_LOOK;
     for (const [delay, waiting] of this.#again.entries()) {
-      for (const known of waiting.values()) {
-        if (known.dueUs > this.#nowUs) break;
-        this.#take(known.pid, Math.min(delay + 1, AGAIN_US.length - 1));
+      for (const { pid, dueUs } of waiting.values()) {
+        if (dueUs > this.#nowUs || (delay > SETTLED && room-- <= 0)) break;
+        this.#take(pid);
       }
     }
     this.#nextUs = Number.POSITIVE_INFINITY;
@@ -71,8 +77,7 @@ export class ProcessFinder {
     }
   }
 
-  /** @param again how long it is then left alone: place in {@link AGAIN_US} */
-  #take(pid: number, again: number): void {
+  #take(pid: number): void {
     const before = this.#known.get(pid);
     if (before !== undefined) this.#again[before.again]?.delete(pid);
     const seen = lookAtProcess(this.#procRoot, pid);
@@ -85,11 +90,16 @@ export class ProcessFinder {
       this.#own.add(pid);
       return;
     }
-    const known = { pid, startTicks, ppid, again, dueUs: this.#nowUs + (AGAIN_US[again] as number) };
-    // One that was somebody else begins anew.
-    if (before !== undefined && before.startTicks !== startTicks) known.again = 0;
+    // Of a host that has slept, the ticks go on: it seems younger, and is looked at the sooner.
+    const ageUs = this.#nowUs - startTicks * this.#usPerTick;
+    const again = Math.max(
+      0,
+      AGAIN_US.findLastIndex((delayUs) => delayUs <= ageUs),
+    );
+    const dueUs = this.#nowUs + (AGAIN_US[again] as number);
+    const known = { pid, startTicks, ppid, again, dueUs };
     this.#known.set(pid, known);
-    this.#again[known.again]?.set(pid, known);
+    this.#again[again]?.set(pid, known);
     this.#nextUs = Math.min(this.#nextUs, known.dueUs);
     for (const application of this.#applications) application.take(seen, this.#known);
   }

@@ -9,7 +9,7 @@ type Refusal = string | null;
  * disk refuses is lost, and counted: a line of then is of no use later.
  */
 export class MonitorLog {
-  readonly path: string;
+  readonly #path: string;
   readonly #tell: (problem: Refusal, lostLines: number) => void;
   #descriptor: number | null = null;
   #inode = 0;
@@ -21,7 +21,7 @@ export class MonitorLog {
 
   /** @param tell is told why lines are lost, once, and (null) when they are written again */
   constructor(path: string, tell: (problem: Refusal, lostLines: number) => void) {
-    this.path = path;
+    this.#path = path;
     this.#tell = tell;
   }
 
@@ -76,14 +76,14 @@ export class MonitorLog {
 
   /** The descriptor of the file that is at the path now. @throws as fs.openSync does */
   #open(): number {
-    const there = fs.statSync(this.path, { throwIfNoEntry: false });
+    const there = fs.statSync(this.#path, { throwIfNoEntry: false });
     const descriptor = this.#descriptor;
     if (descriptor !== null && there?.ino === this.#inode && there.dev === this.#device) return descriptor;
     this.close();
     this.#tornAt = null;
     const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
     // No symbolic link is followed, which another could have laid there; a pipe without a reader is refused, not waited for.
-    const opened = fs.openSync(this.path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644);
+    const opened = fs.openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644);
     const { ino, dev } = fs.fstatSync(opened);
     this.#descriptor = opened;
     this.#inode = ino;

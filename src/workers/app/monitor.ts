@@ -17,10 +17,6 @@ export class Monitor {
     this.#log = new MonitorLog(path, tell);
   }
 
-  get path(): string {
-    return this.#log.path;
-  }
-
   /** @param row has the host's figures of this look */
   write(application: ApplicationPolicy, row: Float64Array, wallMs: number): void {
     const { offsetMinutes, zone } = this.#zone.at(wallMs);

@@ -21,6 +21,7 @@ export class PidChanges {
       count = this.#source.list(this.#now);
     }
     const now = this.#now;
+    if (isSame(now, count, this.#before, this.#count)) return;
     // The kernel lists them in order (next_tgid of fs/proc/base.c); one that does not is put in order here.
     if (!isAscending(now, count)) now.subarray(0, count).sort();
     this.#tell(this.#before, this.#count, now, count, gone);
@@ -48,6 +49,12 @@ export class PidChanges {
       if (other === otherCount || others[other] !== pid) tell(pid);
     }
   }
+}
+
+function isSame(these: Int32Array, count: number, others: Int32Array, otherCount: number): boolean {
+  if (count !== otherCount) return false;
+  for (let i = 0; i < count; i++) if (these[i] !== others[i]) return false;
+  return true;
 }
 
 function isAscending(pids: Int32Array, count: number): boolean {

@@ -3,6 +3,9 @@ import type { ApplicationPolicy } from "../../core/policy/applications.ts";
 import type { NamedThing } from "../../core/resources/resource.ts";
 import type { WorkerContext } from "../common/worker.ts";
 
+/** What {@link Watched} has told of. */
+export type ApplicationVoice = Pick<Voice, "announce" | "mainChanged" | "severalMains" | "unreadable">;
+
 /** What the applications' thread says to the others, and to the log. */
 export class Voice {
   readonly #context: WorkerContext;

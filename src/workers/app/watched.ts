@@ -6,7 +6,7 @@ import type { RingWriter } from "../../core/ring/writer.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { openTarget } from "../common/target.ts";
 import { ProcessMemory } from "./memory-files.ts";
-import type { Voice } from "./voice.ts";
+import type { ApplicationVoice } from "./voice.ts";
 
 const NOT_OPEN = -1;
 
@@ -21,7 +21,7 @@ export interface WatchedOptions {
   readonly pageBytes: number;
   /** A number for a process that no other had. */
   readonly nextNumber: () => number;
-  readonly voice: Voice;
+  readonly voice: ApplicationVoice;
 }
 
 /** One application: its processes by number, what is held open of each, and the pidfd of the main one. */
