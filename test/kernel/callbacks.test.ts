@@ -21,13 +21,15 @@ interface Scene {
 
 let count = 0;
 
-function scene(context: TestContext, source: string, deadlineMs = 15_000): Scene {
+function scene(context: TestContext, source: string, deadlineMs = 15_000, loadLimitMs = 15_000): Scene {
   const file = path.join(testDirectory(context), "callbacks.mjs");
   writeFileSync(file, source);
   const loaded: (readonly CallbackName[])[] = [];
   const troubles: string[] = [];
   const logged: string[] = [];
-  const runner = new ModuleRunner(THREAD, file, deadlineMs, {
+  const runner = new ModuleRunner(THREAD, file, {
+    callDeadlineMs: deadlineMs,
+    loadLimitMs,
     loaded: (names) => void loaded.push(names),
     trouble: (what, why) => void troubles.push(`${what}: ${why}`),
     log: (severity, text) => void logged.push(`${severity} ${text}`),
@@ -109,7 +111,7 @@ describe("a module of callbacks", () => {
       onTestFinished: (then: () => unknown) => finished.push(then),
     } as unknown as TestContext;
     try {
-      const it = scene(context, source, 1500);
+      const it = scene(context, source, 15_000, source.startsWith("for") ? 1500 : 15_000);
       await isLoaded(it);
       expect(it.loaded).toEqual([[]]);
       expect(it.troubles.join()).toMatch(pattern);

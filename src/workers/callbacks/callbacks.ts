@@ -13,6 +13,9 @@ import { type CallEnd, ModuleRunner } from "./module-runner.ts";
 
 const EVERY_LEVEL = APP_MEASURES.flatMap((measure) => APP_LEVELS.map((level) => ({ measure, level })));
 
+/** A busy machine may take its time to read what the module imports. */
+const LOAD_LIMIT_MS = 20_000;
+
 /** Calls the functions of the user's module, where it has them, instead of climbing ladders. */
 export class CallbacksWork implements LaneWork<AppAction> {
   /** Whoever has told what there is must be there when it is asked for. */
@@ -106,7 +109,9 @@ export class CallbacksWork implements LaneWork<AppAction> {
       if (refusal !== null) this.#trouble("the callbacks' module is not loaded", refusal);
       return this.#takeNames([]);
     }
-    this.#runner = new ModuleRunner(this.#threadUrl, callbacksPath, callbackDeadlineMs, {
+    this.#runner = new ModuleRunner(this.#threadUrl, callbacksPath, {
+      callDeadlineMs: callbackDeadlineMs,
+      loadLimitMs: Math.max(callbackDeadlineMs, LOAD_LIMIT_MS),
       loaded: (names) => this.#takeNames(names),
       trouble: (what, why) => this.#trouble(what, `${callbacksPath}: ${why}`),
       log: (severity, text) => this.#context.log(severity, text),

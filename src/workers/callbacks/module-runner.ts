@@ -12,7 +12,10 @@ const HELD_UP_MS = 100;
 const LINE_CHARACTERS = 1000;
 const LINES_MAX = 200;
 
-export interface RunnerHooks {
+export interface RunnerOptions {
+  /** How long a call may take, and how long it may take to load the module. */
+  readonly callDeadlineMs: number;
+  readonly loadLimitMs: number;
   /** It has been loaded, or cannot be (then it has nothing). */
   readonly loaded: (names: readonly CallbackName[]) => void;
   /** For the record: what is not as it should be. */
@@ -42,8 +45,7 @@ interface Pending {
 export class ModuleRunner {
   readonly #url: URL;
   readonly #modulePath: string;
-  readonly #deadlineMs: number;
-  readonly #hooks: RunnerHooks;
+  readonly #options: RunnerOptions;
   readonly #pending = new Map<string, Pending>();
   #worker: Worker | null = null;
   #loading: NodeJS.Timeout | null = null;
@@ -52,11 +54,10 @@ export class ModuleRunner {
   #closed = false;
 
   /** @param url the built file of ./module-thread.ts */
-  constructor(url: URL, modulePath: string, deadlineMs: number, hooks: RunnerHooks) {
+  constructor(url: URL, modulePath: string, options: RunnerOptions) {
     this.#url = url;
     this.#modulePath = modulePath;
-    this.#deadlineMs = deadlineMs;
-    this.#hooks = hooks;
+    this.#options = options;
     this.#start();
   }
 
@@ -78,8 +79,9 @@ export class ModuleRunner {
 
   #post(pending: Pending): void {
     const { call } = pending;
-    const why = `it did not end within ${formatDuration(this.#deadlineMs)}`;
-    pending.timer = setTimeout(() => this.#restart(`${call.name}: ${why}`), this.#deadlineMs);
+    const { callDeadlineMs } = this.#options;
+    const why = `it did not end within ${formatDuration(callDeadlineMs)}`;
+    pending.timer = setTimeout(() => this.#restart(`${call.name}: ${why}`), callDeadlineMs);
     // Until the module is there, calls wait for it.
     if (!this.#isLoaded) return;
     this.#worker?.postMessage(call);
@@ -101,10 +103,10 @@ export class ModuleRunner {
   #restart(why: string, first: Pending | null = null): void {
     const wasLoaded = this.#isLoaded;
     this.#end(why);
-    this.#hooks.trouble("the thread of the callbacks was ended", why);
+    this.#options.trouble("the thread of the callbacks was ended", why);
     if (this.#closed) return;
     // What cannot even be loaded is not tried for ever.
-    if (!wasLoaded) return this.#hooks.loaded([]);
+    if (!wasLoaded) return this.#options.loaded([]);
     this.#start();
     if (first === null) return;
     this.#pending.set(first.call.id, first);
@@ -122,9 +124,10 @@ export class ModuleRunner {
     });
     this.#worker = worker;
     this.#isLoaded = false;
+    const { loadLimitMs } = this.#options;
     this.#loading = setTimeout(
-      () => this.#restart(`it was not loaded within ${formatDuration(this.#deadlineMs)}`),
-      this.#deadlineMs,
+      () => this.#restart(`it was not loaded within ${formatDuration(loadLimitMs)}`),
+      loadLimitMs,
     );
     worker.stdout.setEncoding("utf8").on("data", (text: string) => this.#log("info", text));
     worker.stderr.setEncoding("utf8").on("data", (text: string) => this.#log("warn", text));
@@ -142,12 +145,12 @@ export class ModuleRunner {
     if (worker !== this.#worker) return;
     switch (message.say) {
       case "loaded":
-        for (const odd of message.odd) this.#hooks.trouble("the callbacks' module is not as expected", odd);
+        for (const odd of message.odd) this.#options.trouble("the callbacks' module is not as expected", odd);
         return this.#takeLoaded(message.names);
       case "unloadable":
         this.#end(message.why);
-        this.#hooks.trouble("the callbacks' module cannot be loaded", message.why);
-        return this.#hooks.loaded([]);
+        this.#options.trouble("the callbacks' module cannot be loaded", message.why);
+        return this.#options.loaded([]);
       case "began": {
         const pending = this.#pending.get(message.id);
         if (pending !== undefined) pending.began = true;
@@ -166,7 +169,7 @@ export class ModuleRunner {
   #takeLoaded(names: readonly CallbackName[]): void {
     if (this.#loading !== null) clearTimeout(this.#loading);
     this.#isLoaded = true;
-    this.#hooks.loaded(names);
+    this.#options.loaded(names);
     for (const { call } of this.#pending.values()) this.#worker?.postMessage(call);
   }
 
@@ -193,7 +196,7 @@ export class ModuleRunner {
       this.#lines++;
       if (this.#lines > LINES_MAX) return;
       const more = this.#lines === LINES_MAX ? " (what follows is not logged)" : "";
-      this.#hooks.log(severity, `${line.slice(0, LINE_CHARACTERS)}${more}`);
+      this.#options.log(severity, `${line.slice(0, LINE_CHARACTERS)}${more}`);
     }
   }
 }

@@ -28,6 +28,9 @@ export interface AppLadderResult {
   readonly steps: readonly ActionStep[];
 }
 
+/** After its last line, a large process still has its memory to give back. */
+const AFTER_DUMP_MS = 10_000;
+
 const VERBS = ["note", "command", "dump", "signal", "end"] as const;
 type EndingRung = Extract<AppRung, { action: "signal" | "sigterm" | "sigkill" }>;
 
@@ -133,7 +136,7 @@ export class AppLadder {
     this.#note(`wait for ${file.path}`, sinceUs, end.text);
     this.#count(end.whole);
     // Whoever has written its last is about to go: with that the ladder is over, and its memory is back.
-    if (end.whole && this.#signalled) await this.#target.waitEnded(rung.stableMs, this.#options.signal);
+    if (end.whole && this.#signalled) await this.#target.waitEnded(AFTER_DUMP_MS, this.#options.signal);
   }
 
   /** Signals it, and gives it until the deadline to end; but what is waited for next is waited for at once. */

@@ -4,9 +4,9 @@ import { Stat } from "../../../core/parse/process-stat.ts";
 import type { ProcessRef } from "../../../core/resources/report.ts";
 import { closeDescriptor } from "../../../native/descriptor.ts";
 import { Signal, signalPidfd } from "../../../native/pidfd.ts";
+import { PollEvent, PollSet } from "../../../native/poll.ts";
 import { openTarget, readProcessStat } from "../../common/target.ts";
 
-const ZOMBIE: ReadonlySet<number> = new Set(["Z", "X"].map((letter) => letter.charCodeAt(0)));
 const LOOK_MS = 10;
 const NO_SUCH_PROCESS = "ESRCH";
 
@@ -18,12 +18,15 @@ export class AppTarget {
   readonly ref: ProcessRef;
   readonly #procRoot: string;
   readonly #pidfd: number | string;
+  readonly #poll: PollSet | null;
 
   constructor(procRoot: string, ref: ProcessRef) {
     this.ref = ref;
     this.#procRoot = procRoot;
     const opened = openTarget(procRoot, ref.pid, ref.startTicks);
     this.#pidfd = typeof opened === "number" ? opened : opened.code;
+    this.#poll = typeof opened === "number" ? new PollSet(1) : null;
+    if (typeof opened === "number") this.#poll?.set(0, opened, PollEvent.in);
   }
 
   /** By its name, such as SIGUSR1 (signal(7)). */
@@ -38,13 +41,14 @@ export class AppTarget {
   /** Does all that a signal takes, and sends none (signal 0 of kill(2)): for practice. */
   probe(): void {
     if (typeof this.#pidfd === "number") signalPidfd(this.#pidfd, Signal.none);
+    this.#poll?.wait(0);
   }
 
-  /** It has ended: also when nobody has taken note of that yet, as its memory is back by then. */
+  /** All its threads have ended (pidfd_open(2): it is readable then), so that its memory is back, reaped or not. */
   get hasEnded(): boolean {
+    if (this.#poll !== null) return this.#poll.wait(0) > 0;
     const stat = readProcessStat(this.#procRoot, this.ref.pid);
-    if (stat === null || stat[Stat.startTicks] !== this.ref.startTicks) return true;
-    return ZOMBIE.has(stat[Stat.state] as number);
+    return stat === null || stat[Stat.startTicks] !== this.ref.startTicks;
   }
 
   /** @returns whether it ended within the time */
