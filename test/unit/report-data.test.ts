@@ -190,7 +190,7 @@ describe("marks", () => {
       [5, "signal", "SIGUSR1: sent to pid 7"],
       [5.001, "wait", "wait for /x/erl_crash.dump: whole"],
     ]);
-    expect(report.marks[1]?.reason).toMatch(/95 % in use/);
+    expect(report.marks[1]?.reason).toBe("95 % in use (id 1)");
   });
 
   test("each is in the charts of what it is about", () => {

@@ -1,4 +1,4 @@
-import { formatBytes } from "../units.ts";
+import { formatBytes, formatDuration } from "../units.ts";
 import type { AppLine } from "./app-looks.ts";
 import { applicationSections } from "./application-sections.ts";
 import { commitAdvice } from "./commit-limit.ts";
@@ -57,16 +57,14 @@ function clockMarks({ clock }: Recorded): DatedMark[] {
 }
 
 function factsOf({ directory, manifest }: Recorded): Report["facts"] {
-  const { kernel, programVersion, intervalMs, resources, missedTicks, startedAt, endedAt } = manifest;
+  const { kernel, programVersion, intervalMs, resources, missedTicks } = manifest;
   return [
-    { name: "recording", value: directory },
-    { name: "recorded", value: resources.join(", ") },
-    { name: "began", value: startedAt },
-    { name: "ended", value: endedAt ?? "not in order" },
-    { name: "interval", value: `${intervalMs} ms` },
-    { name: "samples missed", value: String(missedTicks) },
-    { name: "kernel", value: kernel },
-    { name: "recorded by", value: `plimsoll ${programVersion}` },
+    { name: "Recording", value: directory },
+    { name: "Recorded", value: resources.join(", ") },
+    { name: "Interval", value: formatDuration(intervalMs) },
+    { name: "Samples missed", value: String(missedTicks) },
+    { name: "Kernel", value: kernel === "" ? "not known" : kernel },
+    { name: "Recorded by", value: `plimsoll ${programVersion}` },
   ];
 }
 

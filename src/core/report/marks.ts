@@ -88,10 +88,17 @@ function withSteps(line: AuditLine, whole: DatedMark): DatedMark[] {
     const kind = kindOf(step.what);
     if (kind === null) return [];
     const said = step.result === "" ? step.what : `${step.what}: ${step.result}`;
-    return [{ ...whole, timeMs: whole.timeMs + Math.max(0, step.afterMs), kind, text: said }];
+    const reason = stepReason(line) ?? whole.reason;
+    return [{ ...whole, reason, timeMs: whole.timeMs + Math.max(0, step.afterMs), kind, text: said }];
   });
   // Who was ended, or what was done, is more than the signal that did it.
   return whole.kind === "kill" || marks.length === 0 ? [whole, ...marks] : marks;
+}
+
+/** Why all of it was done; null: the line does not say it in words. */
+function stepReason({ why, id }: AuditLine): string | null {
+  if (typeof why !== "string") return null;
+  return typeof id === "string" ? `${why} (id ${id})` : why;
 }
 
 /** What a step is called begins with it, in a dry run after "would". */
