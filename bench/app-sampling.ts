@@ -36,8 +36,7 @@ export async function benchAppSampling({ smoke }: Effort): Promise<Finding> {
   const crew = await Crew.start(idler.path);
   const ours = new OwnSampler();
   try {
-    const reference = ReferenceProgram.start(built.path, crew.pids.map(String));
-    const alike = await againstC(ours, reference, smoke).finally(() => reference.stop());
+    const alike = await againstC(ours, built.path, crew.pids, smoke);
     const shell = await againstShell(ours, smoke);
     return {
       bench: "app",
@@ -55,7 +54,13 @@ interface Compared {
   readonly evidence: string;
 }
 
-async function againstC(ours: OwnSampler, reference: ReferenceProgram, smoke: boolean): Promise<Compared> {
+async function againstC(
+  ours: OwnSampler,
+  program: string,
+  pids: readonly number[],
+  smoke: boolean,
+): Promise<Compared> {
+  const reference = ReferenceProgram.start(program, pids.map(String));
   const rounds = smoke ? 4 : 60;
   const samples = smoke ? 50 : 500;
   const own: number[] = [];
@@ -69,6 +74,7 @@ async function againstC(ours: OwnSampler, reference: ReferenceProgram, smoke: bo
     own.push(ownUs);
     theirs.push(answer[0] as number);
   }
+  await reference.stop();
   const figure: Figure = {
     name: "sample of 22 processes",
     unit: "µs",
