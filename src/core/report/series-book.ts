@@ -17,7 +17,7 @@ export interface Measured {
 }
 
 /** Points of all lines together: the page stays small however many there are, and finer than a screen. */
-const POINTS_OF_ALL = 60_000;
+const POINTS_OF_ALL = 120_000;
 const BUCKETS_MIN = 120;
 const BUCKETS_MAX = 2000;
 
