@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 
 /** What of program text goes into the page. */
 export interface PageAssets {
-  /** echarts, minified, as its authors built it: lines on a canvas, without what the page does itself. */
+  /** echarts, minified, as its authors built it: the smallest bundle that draws on a canvas and, for paper, SVG. */
   readonly library: string;
   /** Ours: the modules of page/, as built, made one script. */
   readonly script: string;
@@ -41,7 +41,7 @@ export function joinModules(read: (name: string) => string): string {
 
 /** Reads them beside this file, which must be the built one, and from node_modules. @throws Error that says what is missing */
 export function readPageAssets(): PageAssets {
-  const library = createRequire(import.meta.url).resolve("echarts/dist/echarts.simple.min.js");
+  const library = createRequire(import.meta.url).resolve("echarts/dist/echarts.common.min.js");
   return {
     library: fs.readFileSync(library, "utf8"),
     script: joinModules((name) => fs.readFileSync(new URL(`./page/${name}.js`, import.meta.url), "utf8")),

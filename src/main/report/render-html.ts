@@ -140,7 +140,7 @@ function controlsHtml(report: Report, zone: string): string {
   const host = `${zone}${report.zone === zone ? ", the host's" : ""}`;
   const others = zone === "UTC" ? "" : '<option value="UTC">UTC</option>';
   const buttons = [
-    ["all", "All", "Show the whole time"],
+    ["all", "All", "All of the time"],
     ["zoom-in", "+", "Zoom in"],
     ["zoom-out", "−", "Zoom out"],
     ["earlier", "←", "Earlier"],

@@ -76,9 +76,10 @@ time,td.number{white-space:nowrap}
 .empty{background:var(--soft);border-radius:8px;padding:.75rem 1rem;color:var(--ink)}
 .advice{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:1rem 1.1rem;margin:.75rem 0}
 .advice p{max-width:80ch;margin:.4rem 0}.advice dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:.5rem 1.5rem;margin:.75rem 0}
-pre{background:var(--soft);border-radius:6px;padding:.6rem .8rem;overflow-x:auto;margin:.5rem 0 0}
+pre{max-width:100%;background:var(--soft);border-radius:6px;padding:.6rem .8rem;overflow-x:auto;margin:.5rem 0 0}
 footer{color:var(--muted);font-size:.85rem;padding-block:2.5rem}
 @media (max-width:640px){body>header,main,nav,footer{padding-inline:.75rem}.controls{position:static}.controls>div{padding-inline:.75rem}.chart{padding:.8rem .7rem}.plot{height:280px}.tip{max-width:75%}}
+@media (max-width:640px){.advice{padding:.8rem .7rem}.lead time,footer time,dd time{white-space:normal}}
 @media print{
 @page{size:A4;margin:14mm}
 body{background:#fff;font-size:10.5pt}
@@ -86,7 +87,7 @@ body{background:#fff;font-size:10.5pt}
 body>header,main,footer{max-width:none;padding:0}
 .chart{break-inside:avoid;border:0;padding:0;margin:0 0 8mm}
 .plot{height:auto;margin:0}
-.plot canvas{position:static!important;display:block;width:100%!important;height:auto!important}
+.plot svg{position:static!important;display:block;width:100%!important;height:auto!important}
 .plot .canvas>div{position:static!important;height:auto!important}
 .legend button{font-size:8pt;min-height:0;padding:0 2mm 0 0}
 .advice,tr,.notes li,dl.facts div,.about{break-inside:avoid}

@@ -43,6 +43,7 @@ export interface PageElement {
 
 export interface Chart {
   setOption(option: unknown, settings: { readonly notMerge: boolean; readonly lazyUpdate: boolean }): void;
+  getZr(): { flush(): void };
   resize(size: { readonly width: number; readonly height: number }): void;
   dispose(): void;
 }
@@ -63,7 +64,6 @@ export interface Browser {
     getElementById(id: string): PageElement | null;
     createElement(name: string): PageElement;
   };
-  readonly devicePixelRatio: number;
   readonly echarts: {
     init(element: PageElement, theme: null, settings: Readonly<Record<string, unknown>>): Chart;
   };

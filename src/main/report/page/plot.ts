@@ -109,15 +109,21 @@ export class Plot {
       width: this.#isOnPaper ? PAPER_WIDTH_PX : Math.max(240, this.#holder.clientWidth),
       height: Math.max(160, this.#holder.clientHeight),
     };
-    const sharpness = { devicePixelRatio: Math.max(this.#isOnPaper ? 3 : 1, browser.devicePixelRatio) };
     if (this.#drawn === null) {
-      this.#drawn = browser.echarts.init(this.#canvas, null, { renderer: "canvas", ...sharpness, ...size });
+      // On paper as SVG, which is sharp at any size and needs no memory for pixels.
+      const renderer = this.#isOnPaper ? "svg" : "canvas";
+      this.#drawn = browser.echarts.init(this.#canvas, null, { renderer, ...size });
     } else this.#drawn.resize(size);
     const { title, unit } = this.#chart;
     const { fromMs, toMs, zone, look } = this.#shown;
     const parts = { title, unit, fromMs, toMs, zone, look, widthPx: size.width };
     const option = chartOption({ ...parts, lines: this.lines(), marks: this.marks() });
     this.#drawn.setOption(option, { notMerge: true, lazyUpdate: false });
+    // So that the style can fit it to the sheet.
+    if (this.#isOnPaper) {
+      this.#drawn.getZr().flush();
+      this.#canvas.querySelector("svg")?.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
+    }
     this.pointAt(null, false);
   }
 
