@@ -16,6 +16,8 @@ import { AppTarget } from "./target.ts";
 
 /** How often what leads to a signal is run for practice, so that it is compiled when it is needed. */
 const REHEARSALS = 200;
+/** On a slow processor it is cut short: a thread that is busy for longer seems to hang. */
+const REHEARSAL_LIMIT_MS = 100;
 
 /** A ladder that is being climbed. */
 interface Climbing {
@@ -49,7 +51,8 @@ export class AppLane implements LaneWork<AppAction> {
   prepare(): void {
     const { proc } = this.#roots;
     const own = { pid: process.pid, startTicks: readProcessStat(proc, process.pid)?.[Stat.startTicks] ?? 0 };
-    for (let i = 0; i < REHEARSALS; i++) {
+    const deadlineMs = performance.now() + REHEARSAL_LIMIT_MS;
+    for (let i = 0; i < REHEARSALS && performance.now() < deadlineMs; i++) {
       const target = new AppTarget(proc, own);
       target.probe();
       target.close();
