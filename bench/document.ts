@@ -79,6 +79,11 @@ raise it before it is met. Five programs at a time.`,
     story: `The guard at default rates beside a bare Node process with as many workers, each blocked in Atomics.wait, as the guard's are in
 system calls. (Workers that wait in their event loop instead are collected by V8 after some seconds: about 14 MiB less.)`,
   },
+  report: {
+    title: "The report of a recording",
+    story: `\`plimsoll report\` as a user runs it, from a recording in the page cache to the page: the process from its start to its
+end. A day of 1 s samples of 25 processes, each a group or a member with lines of its own; and ten million samples.`,
+  },
   parts: { title: "The parts alone", story: `Without the kernel, in one thread.` },
 };
 

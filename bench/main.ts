@@ -20,6 +20,7 @@ import { benchIdle, benchIdleAll } from "./idle.ts";
 import { benchParts } from "./parts.ts";
 import { benchProcessWalk } from "./process-walk.ts";
 import { benchRecording } from "./recording.ts";
+import { benchReportRecording } from "./report-recording.ts";
 import { benchRescue, benchRescueAhead } from "./rescue.ts";
 import { figureTable } from "./table.ts";
 
@@ -36,6 +37,7 @@ const BENCHES: Readonly<Record<string, (effort: Effort) => Finding | Promise<Fin
   "idle-all": benchIdleAll,
   parts: benchParts,
   calibrate: benchCalibrate,
+  report: benchReportRecording,
 };
 
 const HELP = `usage: npm run bench -- [--smoke] [--only NAME,...] [--json FILE] [--write]

@@ -22,6 +22,7 @@ const BENCHES = [
   "idle",
   "parts",
   "calibrate",
+  "report",
 ];
 /** These make cgroups of their own, and measure beside programs in C. */
 const IN_CGROUPS = ["crossing", "rescue", "ahead", "cgroups", "recording"];
