@@ -113,7 +113,7 @@ test("a forked child and what it executes belong to it, also when their parent i
   const rows = await watched.until("three processes", (each) => each.size === 3);
   expect(watched.several).toEqual([]);
   const roles = [...rows.keys()].map((pid) => watched.about(pid)?.["role"]);
-  expect(roles.toSorted()).toEqual(["child", "child", "main"]);
+  expect(roles.toSorted((a = "", b = "") => a.localeCompare(b))).toEqual(["child", "child", "main"]);
   expect([...rows.keys()].map((pid) => watched.about(pid)?.["member"])).toEqual(["dns", "dns", "dns"]);
   const [fork] = childrenOf(child.pid);
   process.kill(fork as number, "SIGKILL");

@@ -110,7 +110,7 @@ test("children that were there before their parent became a member come with it"
   host.run(22, 21, "logger");
   expect(host.changes().joined).toEqual([]);
   host.run(20, 1, "python startup.py -i dns");
-  expect(host.changes().joined.toSorted()).toEqual([20, 21, 22]);
+  expect(host.changes().joined.toSorted((a, b) => a - b)).toEqual([20, 21, 22]);
 });
 
 test("who executes something else has left; who is just executing has not", () => {
