@@ -19,7 +19,9 @@ import { buildReference, ReferenceProgram } from "./reference-program.ts";
 /** About what a Python program has. */
 const MAPPINGS = 100;
 const PYTHON_MACHINES = 20;
-const WARMING = 10;
+const WARMING = 20;
+/** New processes are looked at again and again for so long, as they may execute something else. */
+const SETTLED_MS = 9000;
 const INTERVAL_MS = 1000;
 
 /**
@@ -66,6 +68,7 @@ async function againstC(
   const own: number[] = [];
   const theirs: number[] = [];
   let answer: readonly number[] = [];
+  if (!smoke) await pause(SETTLED_MS);
   for (let round = -WARMING; round < rounds; round++) {
     const ownUs = cpuUsOf(() => ours.sample(samples)) / samples;
     answer = (await reference.ask(String(samples))).split(" ").map(Number);

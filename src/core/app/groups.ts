@@ -30,6 +30,8 @@ export interface MemberChanges {
   readonly left: readonly Member[];
 }
 
+const NO_CHANGES: MemberChanges = { joined: [], left: [] };
+
 interface Group {
   readonly rule: GroupRule;
   readonly pattern: CommandPattern;
@@ -109,9 +111,10 @@ export class ApplicationMembers {
   /** To be asked after each look: chooses the main process where there is none. */
   takeChanges(): MemberChanges {
     this.#main ??= this.#candidates()[0] ?? null;
+    if (this.#joined.length === 0 && this.#left.length === 0) return NO_CHANGES;
     const changes = { joined: this.#joined, left: this.#left };
-    if (this.#joined.length > 0) this.#joined = [];
-    if (this.#left.length > 0) this.#left = [];
+    this.#joined = [];
+    this.#left = [];
     return changes;
   }
 
