@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
+import { CGROUPS_FILE } from "../src/core/dataset/cgroup-lines.ts";
 import { type Manifest, newManifest, type SegmentEntry } from "../src/core/dataset/manifest.ts";
 import { NAMES_FILE, nameLine } from "../src/core/dataset/name-lines.ts";
 import { segmentFile, TABLE_COLUMNS, type TableName } from "../src/core/dataset/tables.ts";
@@ -40,6 +41,7 @@ export function writeRecording(directory: string, { looks, groups }: ReportShape
     return nameLine({ number: i + 1, name: `nso ${group}`, about }, "app", 0);
   });
   fs.writeFileSync(path.join(directory, NAMES_FILE), names.join(""));
+  fs.writeFileSync(path.join(directory, CGROUPS_FILE), "");
   const segments = [
     ...writeTable(directory, "app", looks * groups, (name, row) => appValue(name, row, groups)),
     ...writeTable(directory, "host", looks, hostValue),

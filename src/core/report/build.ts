@@ -136,7 +136,8 @@ const CHILDREN_SHARE = 0.25;
 /** What the measurement tool's authors advise: threads where subprocesses hold much. */
 function childrenAdvices(lines: readonly AppLine[]): ReportAdvice[] {
   const much = lines.filter((line) => {
-    if (line.member === null || !/python/i.test(line.group ?? "")) return false;
+    if (line.childrenAllocatedMaxBytes === 0 || line.member === null) return false;
+    if (!/python/i.test(line.group ?? "")) return false;
     return line.childrenAllocatedMaxBytes >= CHILDREN_SHARE * greatest(line.allocatedBytes);
   });
   if (much.length === 0) return [];
