@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 import { inflateSync } from "node:zlib";
 import type { Locator, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { reportOfDay } from "../../bench/report-data.ts";
 import type { Report } from "../../src/core/report/model.ts";
 import { Chromium, chromium, type Opened } from "../support/chromium.ts";
@@ -12,6 +12,9 @@ import { need } from "../support/needs.ts";
 const built = (await import(
   new URL("../../dist/src/main/report/render-html.js", import.meta.url).href
 )) as typeof import("../../src/main/report/render-html.ts");
+
+// On a busy machine a browser is slow; only the last test is about time, and takes the best of three.
+vi.setConfig({ testTimeout: 120_000 });
 
 const DAY = { groups: 4, samplesEach: 20_000, buckets: 400 };
 const axeSource = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -280,7 +283,7 @@ describe("the report in Chromium", () => {
       await page.close();
     }
     expect(Math.min(...times)).toBeLessThan(3000);
-  }, 120_000);
+  });
 });
 
 /** The colours of a PNG of 8 bits a channel without interlacing, as Chromium writes screenshots, as hexadecimal digits. */

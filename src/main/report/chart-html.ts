@@ -1,4 +1,5 @@
 import type {
+  LineRole,
   Report,
   ReportChart,
   ReportMark,
@@ -61,8 +62,9 @@ function chartHtml(chart: ReportChart, context: ChartContext): string {
 }
 
 function legendHtml(lines: readonly NamedLine[]): string {
+  const hasSymbols = lines.filter(({ line }) => line.role === "value").length > 1;
   const items = lines.map(({ name, line, style }, at) => {
-    const sample = sampleSvg(line.role, style);
+    const sample = sampleSvg(line.role, style, hasSymbols);
     const text = escapeHtml(name);
     return `<button type="button" data-line="${at}" aria-pressed="true">${sample}<span>${text}</span></button>`;
   });
@@ -70,12 +72,12 @@ function legendHtml(lines: readonly NamedLine[]): string {
 }
 
 /** A piece of the line as it is drawn; the light and the dark colour, of which the style shows one. */
-function sampleSvg(role: "value" | "total" | "limit", style: number): string {
+function sampleSvg(role: LineRole, style: number, hasSymbols: boolean): string {
   const { color, dash, widthPx, symbol } = lineStyle(role, style, LIGHT_LOOK);
   const dark = lineStyle(role, style, DARK_LOOK).color;
   const dashes = dash.length === 0 ? "" : ` stroke-dasharray="${dash.join(" ")}"`;
   const path = `<path d="M0 6H30" fill="none" stroke-width="${Math.max(2, widthPx)}"${dashes}/>`;
-  const shape = symbol === null ? "" : (SHAPES[symbol] ?? "");
+  const shape = symbol === null || !hasSymbols ? "" : (SHAPES[symbol] ?? "");
   const colors = `style="--light:${color};--dark:${dark}"`;
   return `<svg class="sample" width="30" height="12" aria-hidden="true" ${colors}>${path}${shape}</svg>`;
 }

@@ -99,6 +99,7 @@ function wrap(text: string, letters: number): string[] {
 }
 
 function legendOf(lines: readonly NamedLine[], topPx: number): Part {
+  const hasSymbols = lines.filter(({ line }) => line.role === "value").length > 1;
   let xPx = MARGIN_PX;
   let yPx = topPx;
   const items = lines.map(({ name, line, style }) => {
@@ -107,7 +108,7 @@ function legendOf(lines: readonly NamedLine[], topPx: number): Part {
       xPx = MARGIN_PX;
       yPx += LEGEND_ROW_PX;
     }
-    const item = sample(xPx, yPx, lineStyle(line.role, style, LIGHT_LOOK));
+    const item = sample(xPx, yPx, lineStyle(line.role, style, LIGHT_LOOK), hasSymbols);
     const text = textSvg(xPx + 42, yPx + 13, name, 13, LIGHT_LOOK.ink, widthPx - 42);
     xPx += widthPx;
     return `${item}${text}`;
@@ -115,10 +116,15 @@ function legendOf(lines: readonly NamedLine[], topPx: number): Part {
   return { svg: items.join("\n"), bottomPx: yPx + (lines.length === 0 ? 0 : LEGEND_ROW_PX) };
 }
 
-function sample(xPx: number, yPx: number, { color, dash, widthPx, symbol }: LineStyle): string {
+function sample(
+  xPx: number,
+  yPx: number,
+  { color, dash, widthPx, symbol }: LineStyle,
+  hasSymbols: boolean,
+): string {
   const dashes = dash.length === 0 ? "" : ` stroke-dasharray="${dash.join(" ")}"`;
   const line = `<path d="M${xPx} ${yPx + 9}h34" stroke="${color}" stroke-width="${Math.max(2, widthPx)}" fill="none"${dashes}/>`;
-  if (symbol === null) return line;
+  if (symbol === null || !hasSymbols) return line;
   const fill = symbol.startsWith("empty") ? LIGHT_LOOK.paper : color;
   const shape = SHAPES[symbol.replace(/^empty/, "").toLowerCase()] as string;
   const at = `transform="translate(${xPx + 17} ${yPx + 9})"`;

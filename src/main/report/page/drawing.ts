@@ -233,23 +233,33 @@ const BETWEEN_PX = 6;
  * and "4…9" where some between are of other charts.
  */
 export function markLabels(marks: readonly DrawnMark[], msPerPx: number): string[] {
-  const groups = marks.map((_, at) => ({ first: at, last: at }));
-  const text = ({ first, last }: { readonly first: number; readonly last: number }): string => {
-    const [from, to] = [(marks[first] as DrawnMark).number, (marks[last] as DrawnMark).number];
-    return first === last ? String(from) : `${from}${to - from === last - first ? "–" : "…"}${to}`;
-  };
-  for (let at = 1; at < groups.length; ) {
-    const [left, right] = [groups[at - 1], groups[at]] as [(typeof groups)[0], (typeof groups)[0]];
-    const time = (index: number): number => (marks[index] as DrawnMark).timeMs;
-    const widthPx = ((text(left).length + text(right).length) * DIGIT_PX) / 2 + BETWEEN_PX;
-    const isClose = time(right.first) - time(left.last) < CLOSE_PX * msPerPx;
-    if (isClose || time(right.first) - time(left.first) < widthPx * msPerPx) {
-      groups.splice(at - 1, 2, { first: left.first, last: right.last });
-      // A longer label may now reach to the one before.
-      at = Math.max(1, at - 1);
-    } else at += 1;
+  const groups: MarkGroup[] = [];
+  const time = (at: number): number => (marks[at] as DrawnMark).timeMs;
+  for (let at = 0; at < marks.length; at++) {
+    let group = { first: at, last: at };
+    // A longer label may now reach to the one before.
+    for (let left = groups.at(-1); left !== undefined; left = groups.at(-1)) {
+      const letters = groupText(left, marks).length + groupText(group, marks).length;
+      const isClose = time(group.first) - time(left.last) < CLOSE_PX * msPerPx;
+      const widthPx = (letters * DIGIT_PX) / 2 + BETWEEN_PX;
+      if (!isClose && time(group.first) - time(left.first) >= widthPx * msPerPx) break;
+      group = { first: left.first, last: group.last };
+      groups.pop();
+    }
+    groups.push(group);
   }
   const labels = marks.map(() => "");
-  for (const group of groups) labels[group.first] = text(group);
+  for (const group of groups) labels[group.first] = groupText(group, marks);
   return labels;
+}
+
+/** Marks under one label, by their places. */
+interface MarkGroup {
+  readonly first: number;
+  readonly last: number;
+}
+
+function groupText({ first, last }: MarkGroup, marks: readonly DrawnMark[]): string {
+  const [from, to] = [(marks[first] as DrawnMark).number, (marks[last] as DrawnMark).number];
+  return first === last ? String(from) : `${from}${to - from === last - first ? "–" : "…"}${to}`;
 }
