@@ -33,8 +33,9 @@ guard() { # the policy's file is in the directory
   until_seen 120 grep -q "guarding the host" guard.log || echo "never: the guard did not begin" >>"$share/seen"
   until_seen 60 grep -q "its main process is pid $vm" guard.log || echo "never: the VM was not found" >>"$share/seen"
 }
-policy() {
-  printf '[[applications]]\nname = "nso"\ndump_directory = "/run/plimsoll-lab/dumps"\n%s\n[record]\naudit = "/run/plimsoll-lab/audit.jsonl"\nkmsg = false\n' "$1" >policy.toml
+policy() { # of applications alone: an emulated processor has enough to do
+  for each in cpu disk io net vm cgroups; do printf '[%s]\nenabled = false\n' $each; done >policy.toml
+  printf '[[applications]]\nname = "nso"\ndump_directory = "/run/plimsoll-lab/dumps"\n%s\n[record]\naudit = "/run/plimsoll-lab/audit.jsonl"\nkmsg = false\n' "$1" >>policy.toml
   chmod 644 policy.toml; rm -f /run/plimsoll-lab/audit.jsonl
 }
 finish() { # HOW ROUND
