@@ -86,7 +86,7 @@ async function againstC(
     against: "C",
     ratio: ratioOf(own, theirs),
     target: { of: "ratio", limit: 1.3, inclusive: true },
-    note: `who has come and gone, meminfo, statm of each, a row each; CPU time, ${rounds} rounds of ${samples}, in turn`,
+    note: `who is new, meminfo, statm of each, a row each; C lists all processes each time, we where /proc/loadavg tells of a new one; CPU time, ${rounds} rounds of ${samples}, in turn`,
   };
   const seen = ours.newest();
   const [, processes, rows, ...sums] = answer;

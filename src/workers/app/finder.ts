@@ -1,5 +1,6 @@
 import type { ApplicationMembers, Kin } from "../../core/app/groups.ts";
 import type { PidSource } from "../common/pid-source.ts";
+import { LastPid } from "./last-pid.ts";
 import { PidChanges } from "./pid-changes.ts";
 import { lookAtProcess } from "./process-files.ts";
 
@@ -10,6 +11,8 @@ import { lookAtProcess } from "./process-files.ts";
 const AGAIN_US = [0.1, 1, 2, 4, 8, 16, 32, 64].map((seconds) => seconds * 1_000_000);
 /** Of those that have lived longer than a few seconds so many are looked at again in one look: the rest waits. */
 const SETTLED = 3;
+/** Where nothing new has begun, the processes are listed so often: for those that have gone, and for safety. */
+const LIST_US = 5_000_000;
 const AGAIN_A_LOOK = 32;
 
 interface Known extends Kin {
@@ -23,6 +26,7 @@ export class ProcessFinder {
   readonly #procRoot: string;
   readonly #usPerTick: number;
   readonly #changes: PidChanges;
+  readonly #lastPid: LastPid | null;
   readonly #known = new Map<number, Known>();
   /** Who is to be looked at again, by the delay: each is in the order of its times. */
   readonly #again: readonly Map<number, Known>[] = AGAIN_US.map(() => new Map<number, Known>());
@@ -30,6 +34,9 @@ export class ProcessFinder {
   readonly #own: Set<number>;
   #applications: readonly ApplicationMembers[] = [];
   #nowUs = 0;
+  #listUs = 0;
+  /** What {@link LastPid} said at the last list. NaN is unlike any other, also unlike itself. */
+  #listedPid = Number.NaN;
   #nextUs = Number.POSITIVE_INFINITY;
   readonly #appeared = (pid: number): void => this.#take(pid);
   readonly #gone = (pid: number): void => this.#forget(pid);
@@ -39,6 +46,7 @@ export class ProcessFinder {
     this.#procRoot = procRoot;
     this.#usPerTick = 1e6 / ticksPerSecond;
     this.#changes = new PidChanges(source);
+    this.#lastPid = LastPid.tryOpen(procRoot);
     this.#own = new Set([ownPid]);
   }
 
@@ -52,12 +60,19 @@ export class ProcessFinder {
   look(nowUs: number): void {
     this.#nowUs = nowUs;
     const dueUs = this.#nextUs;
-    this.#changes.look(this.#appeared, this.#gone);
+    // Before the list: who begins while it is read is seen by the next look.
+    const lastPid = this.#lastPid?.read() ?? Number.NaN;
+    if (lastPid !== this.#listedPid || nowUs >= this.#listUs) {
+      this.#changes.look(this.#appeared, this.#gone);
+      this.#listedPid = lastPid;
+      this.#listUs = nowUs + LIST_US;
+    }
     if (nowUs >= dueUs) this.#lookAgain();
   }
 
   close(): void {
     this.#changes.close();
+    this.#lastPid?.close();
   }
 
   #lookAgain(): void {
