@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 // First of all, and on this thread: workers that load it before the main thread does take the process down.
 import "../src/native/libc.ts";
 import { projectRoot } from "../test/programs/build.ts";
+import { benchAppSampling } from "./app-sampling.ts";
 import { benchAppSignal } from "./app-signal.ts";
 import { benchCgroupSweep } from "./cgroup-sweep.ts";
 import { benchCalibrate } from "./calibrate.ts";
@@ -29,6 +30,7 @@ const BENCHES: Readonly<Record<string, (effort: Effort) => Finding | Promise<Fin
   walk: benchProcessWalk,
   cgroups: benchCgroupSweep,
   crossing: benchCrossing,
+  app: benchAppSampling,
   "app-signal": benchAppSignal,
   rescue: benchRescue,
   ahead: benchRescueAhead,
