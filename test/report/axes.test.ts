@@ -127,7 +127,7 @@ describe("marks that stand close", () => {
         for (const [at, { timeMs, text }] of told.entries()) {
           const next = told[at + 1];
           if (next !== undefined)
-            expect(next.timeMs - timeMs).toBeGreaterThan(((text.length + next.text.length) * 7) / 2);
+            expect(next.timeMs - timeMs).toBeGreaterThan(((text.length + next.text.length) * 6.5) / 2);
         }
         const numbers = told.flatMap(({ text }) => text.split("–").map(Number));
         expect(numbers[0]).toBe(1);

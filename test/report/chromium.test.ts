@@ -1,6 +1,5 @@
-import fs from "node:fs";
-import { createRequire } from "node:module";
 import { inflateSync } from "node:zlib";
+import axe from "axe-core";
 import type { Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { reportOfDay } from "../../bench/report-data.ts";
@@ -17,8 +16,6 @@ const built = (await import(
 vi.setConfig({ testTimeout: 120_000 });
 
 const DAY = { groups: 4, samplesEach: 20_000, buckets: 400 };
-const axeSource = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
 let browser: Chromium | null = null;
 beforeAll(async () => {
   if (chromium() === null) browser = await Chromium.start();
@@ -86,7 +83,7 @@ describe("the report in Chromium", () => {
       const { page } = await open(reportOfDay(DAY), scheme);
       await plotOf(page, "group-0");
       // The page's policy lets no script of others run: this one comes through the debugger.
-      const found = (await page.evaluate(`${axeSource}; axe.run(document)`)) as {
+      const found = (await page.evaluate(`${axe.source}; axe.run(document)`)) as {
         violations: { id: string; impact: string; nodes: { html: string }[] }[];
       };
       const serious = found.violations

@@ -60,7 +60,7 @@ export function chartOption(drawing: Drawing): Option {
 }
 
 function timeAxis({ fromMs, toMs, zone, look, widthPx }: Drawing): Option {
-  const ticksMax = Math.max(2, Math.floor((widthPx - 96) / 82));
+  const ticksMax = Math.max(2, Math.floor((widthPx - 96) / 60));
   const ticks = timeTicks(fromMs, toMs, zone, ticksMax);
   const step = timeStepMs(toMs - fromMs, ticksMax);
   return {
@@ -225,8 +225,8 @@ function markSeries({ marks, look, fromMs, toMs, widthPx }: Drawing): Option[] {
 
 /** Marks nearer to each other than this share a label; a digit of one is so wide, and labels stand so far apart. */
 const CLOSE_PX = 12;
-const DIGIT_PX = 7;
-const BETWEEN_PX = 6;
+const DIGIT_PX = 6.5;
+const BETWEEN_PX = 3;
 
 /**
  * The label of each mark, by time; "" for none. Of those that stand close together the first tells all of them: "4–7",
