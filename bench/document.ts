@@ -112,6 +112,11 @@ ahead is looked at before the crossing, as on a host.`,
     story: `Two network namespaces joined by a bridge; a frame with the local interface's own address as its source is put on the wire, and the
 interface is watched until it is down.`,
   },
+  report: {
+    title: "The report of a recording",
+    story: `\`plimsoll report\` as a user runs it, from a recording in the page cache to the page: the process from its start to its
+end. A day of 1 s samples of 25 processes, each a group or a member with lines of its own; and ten million samples.`,
+  },
   parts: { title: "The parts alone", story: `Without the kernel, in one thread.` },
 };
 

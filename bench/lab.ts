@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { GUARD_NAMES, type GuardName, missingGuard } from "../test/lab/guards.ts";
 import { labObstacle } from "../test/lab/vm.ts";
 import { projectRoot } from "../test/programs/build.ts";
+import { measureApp } from "./lab/app.ts";
 import { measureCrossing } from "./lab/crossing.ts";
 import { measureExhaustion } from "./lab/exhaustion.ts";
 import { measureJudgement } from "./lab/judgement.ts";
@@ -16,7 +17,7 @@ import { measureRescue } from "./lab/rescue.ts";
 
 const HELP = `usage: npm run bench:lab -- [--smoke] [--only NAME,...] [--guards NAME,...] [--json FILE] [--keep DIR]
   --smoke    one scenario under each guard, nothing else
-  --only     these scenarios, or exhaustion, crossing, rescue (default: all)
+  --only     these scenarios, or exhaustion, crossing, rescue, app (default: all)
   --guards   of ${GUARD_NAMES.join(", ")} (default: all)
   --json     where the figures go (bench/results/lab.json)
   --keep     where logs, traces and records go (a temporary folder)
@@ -68,6 +69,7 @@ async function main(options: Options): Promise<number> {
   const crossing = wants("crossing") ? await measureCrossing(options.guards, options.folder) : [];
   const exhaustion = wants("exhaustion") ? await measureExhaustion(options.guards, options.folder) : [];
   const rescue = wants("rescue") ? await measureRescue(options.folder) : null;
+  const app = wants("app") ? await measureApp(options.folder) : null;
   const figures = {
     at: new Date(started).toISOString(),
     host: { cpus: cpus().length, cpu: cpus()[0]?.model ?? "unknown", node: process.version },
@@ -76,6 +78,7 @@ async function main(options: Options): Promise<number> {
     crossing,
     exhaustion,
     rescue,
+    app,
   };
   mkdirSync(dirname(options.json), { recursive: true });
   writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);

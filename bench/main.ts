@@ -9,6 +9,8 @@ import { parseArgs } from "node:util";
 // First of all, and on this thread: workers that load it before the main thread does take the process down.
 import "../src/native/libc.ts";
 import { projectRoot } from "../test/programs/build.ts";
+import { benchAppSampling } from "./app-sampling.ts";
+import { benchAppSignal } from "./app-signal.ts";
 import { benchCgroupSweep } from "./cgroup-sweep.ts";
 import { benchCalibrate } from "./calibrate.ts";
 import { benchCpuChoose } from "./cpu-choose.ts";
@@ -25,6 +27,8 @@ import { benchIoSampler } from "./io-sampler.ts";
 import { benchParts } from "./parts.ts";
 import { benchProcessWalk } from "./process-walk.ts";
 import { benchRecording } from "./recording.ts";
+import { benchReport } from "./report.ts";
+import { benchReportRecording } from "./report-recording.ts";
 import { benchRescue, benchRescueAhead } from "./rescue.ts";
 import { benchSpaceSampler } from "./space-sampler.ts";
 import { figureTable } from "./table.ts";
@@ -34,6 +38,8 @@ const BENCHES: Readonly<Record<string, (effort: Effort) => Finding | Promise<Fin
   walk: benchProcessWalk,
   cgroups: benchCgroupSweep,
   crossing: benchCrossing,
+  app: benchAppSampling,
+  "app-signal": benchAppSignal,
   rescue: benchRescue,
   ahead: benchRescueAhead,
   recording: benchRecording,
@@ -48,6 +54,8 @@ const BENCHES: Readonly<Record<string, (effort: Effort) => Finding | Promise<Fin
   "duplicate-mac": benchDuplicateMac,
   parts: benchParts,
   calibrate: benchCalibrate,
+  report: benchReportRecording,
+  "report-page": benchReport,
 };
 
 const HELP = `usage: npm run bench -- [--smoke] [--only NAME,...] [--json FILE] [--write]

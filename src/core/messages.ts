@@ -11,6 +11,7 @@ import type {
   RescueReport,
   ReturnReport,
 } from "./rescue/report.ts";
+import type { AppLevel, AppMeasure } from "./policy/applications.ts";
 import type { ResourceAction } from "./resources/action.ts";
 import type { ResourceChange, ResourceReport, ResourceStatus } from "./resources/report.ts";
 import type { NamedThing, Resource } from "./resources/resource.ts";
@@ -83,6 +84,13 @@ export type Message =
   | { readonly type: "prepare"; readonly resource: Resource }
   /** From a lane, to the analysis and the recorder: what came of it. */
   | { readonly type: "resource-report"; readonly report: ResourceReport }
+  /** From the callbacks' thread, to the analysis: for which levels the user's module has a function. */
+  | {
+      readonly type: "callbacks";
+      readonly has: readonly { readonly measure: AppMeasure; readonly level: AppLevel }[];
+    }
+  /** To the coordinator: the guard is to end. */
+  | { readonly type: "leave"; readonly reason: string }
   /** From a lane, to the coordinator: there has been nothing to do for long. */
   | { readonly type: "retire"; readonly worker: WorkerName }
   /** To the analysis: how do the resources stand; and its answer. */

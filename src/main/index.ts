@@ -1,4 +1,12 @@
 /** The library's surface: the policy, the pure analysis, and what they speak in. */
+export type {
+  Callback,
+  CallbackContext,
+  CallbackLogger,
+  CallbackName,
+  Callbacks,
+  CallbackSample,
+} from "../core/app/callbacks.ts";
 export { ExitCode, Fault } from "../core/fault.ts";
 export type { Decision, LevelChange, Numbers, Walk } from "../core/memory/decision.ts";
 export { MemoryState, type StepInput, type StepOutput } from "../core/memory/state.ts";

@@ -13,10 +13,14 @@ const ZERO = 48;
 export class NumberedDirectory {
   readonly #descriptor: number;
   readonly #buffer = Buffer.alloc(64 * 1024);
+  readonly #rewind: unknown[];
+  readonly #read: unknown[];
 
   /** @throws as fs.openSync does */
   constructor(path: string) {
     this.#descriptor = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+    this.#rewind = [this.#descriptor, 0, 0];
+    this.#read = [GETDENTS64, this.#descriptor, this.#buffer, this.#buffer.length];
   }
 
   /**
@@ -24,13 +28,11 @@ export class NumberedDirectory {
    * @returns how many there are; those beyond `out` are counted but not written
    */
   list(out: Int32Array): number {
-    orThrow("lseek", libc.lseek([this.#descriptor, 0, 0]));
+    if (libc.lseekPlain(this.#rewind) < 0) orThrow("lseek", libc.lseek(this.#rewind));
     let count = 0;
     for (;;) {
-      const length = orThrow(
-        "getdents64",
-        libc.syscallBuffer([GETDENTS64, this.#descriptor, this.#buffer, this.#buffer.length]),
-      );
+      let length = libc.syscallBufferPlain(this.#read);
+      if (length < 0) length = orThrow("getdents64", libc.syscallBuffer(this.#read));
       if (length <= 0) return count;
       for (let at = 0; at < length; ) {
         const number = this.#numberAt(at + HEADER_BYTES);

@@ -55,13 +55,11 @@ const functions = define({
   fanotify_init: declare(I32, U32, U32),
   fanotify_mark: declare(I32, I32, U32, U64, I32, U8Array),
 });
-/** Without errno, whose text would be looked up for every call: poll(2) is called more than all others together. */
+/** Without errno, whose text would be looked up for every call: these are called more than all others together. */
 const plainCalls = define({
-  poll: {
-    library: LIBRARY,
-    retType: DataType.I32,
-    paramsType: [DataType.U8Array, DataType.U64, DataType.I32],
-  },
+  poll: { library: LIBRARY, retType: I32, paramsType: [U8Array, U64, I32] },
+  lseek: { library: LIBRARY, retType: I64, paramsType: [I32, I64, I32] },
+  syscall: { library: LIBRARY, retType: I64, paramsType: [I64, I64, U8Array, I64] },
 });
 /** getdents64(2) has no wrapper that hands out raw entries; its buffer needs a signature of its own. */
 const bufferCalls = define({ syscall: declare(I64, I64, I64, U8Array, I64) });
@@ -99,11 +97,19 @@ const none = Buffer.alloc(64);
 const noDescriptor = -1;
 const unknownFlags = -1;
 
-const pollPlain = plainCalls.poll as unknown as (args: unknown[]) => number;
-if (isMainThread) pollPlain([none, 0, 0]);
+type PlainCall = (args: unknown[]) => number;
+
+/** As {@link primed}, of one that answers the bare result: what failed is asked again by the other for errno. */
+function primedPlain(target: unknown, ...harmless: unknown[]): PlainCall {
+  const call = target as PlainCall;
+  if (isMainThread) call(harmless);
+  return call;
+}
 
 export const libc = {
-  pollPlain,
+  pollPlain: primedPlain(plainCalls.poll, none, 0, 0),
+  lseekPlain: primedPlain(plainCalls.lseek, noDescriptor, 0, 0),
+  syscallBufferPlain: primedPlain(plainCalls.syscall, GETDENTS64, noDescriptor, none, 0),
   poll: primed(functions.poll, none, 0, 0),
   syscall: primed(functions.syscall, SyscallNumber.pidfdOpen, -1, 0, 0, 0),
   syscallBuffer: primed(bufferCalls.syscall, GETDENTS64, noDescriptor, none, 0),

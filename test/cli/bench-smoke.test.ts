@@ -16,12 +16,16 @@ const BENCHES = [
   "walk",
   "cgroups",
   "crossing",
+  "app",
+  "app-signal",
   "rescue",
   "ahead",
   "recording",
   "idle",
+  "idle-all",
   "parts",
   "calibrate",
+  "report",
 ];
 /** These make cgroups of their own, and measure beside programs in C. */
 const IN_CGROUPS = ["crossing", "rescue", "ahead", "cgroups", "recording"];

@@ -20,6 +20,7 @@ const ROWS: Readonly<Record<TableName, number>> = {
   io: 120,
   net: 210,
   vm: 30,
+  app: 20,
 };
 const FORMATS = ["arrow", "csv", "json", "parquet"] as const;
 /** Of numbers 1 to 4: what CSV has to quote, what UTF-8 needs several bytes for, and one that nobody names (5). */

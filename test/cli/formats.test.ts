@@ -1,6 +1,7 @@
 /** docs/formats.md against what the guard really writes and prints: nothing may occur that is not documented. */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { decisionLine } from "../../src/core/audit/line.ts";
@@ -16,6 +17,13 @@ import { rankVictims } from "../../src/core/victim/rank.ts";
 import { TestCgroup } from "../support/cgroup.ts";
 import { BIN, GuardProcess } from "../support/guard.ts";
 import { memoryCgroups, need, root } from "../support/needs.ts";
+import {
+  MADE_FROM_MS,
+  MADE_FROM_US,
+  MADE_HOST,
+  makeRecording,
+  nsoProcesses,
+} from "../support/report-dataset.ts";
 import { ask, MiB, rows } from "../support/victim-host.ts";
 
 const TEXT = readFileSync(new URL("../../docs/formats.md", import.meta.url), "utf8");
@@ -104,6 +112,25 @@ test("the columns of the rings are documented in their order, with their types",
 test("every field of the doctor's JSON is documented", () => {
   const text = execFileSync(process.execPath, [BIN, "doctor", "--json"], { encoding: "utf8" });
   expect(undocumented(JSON.parse(text), tableUnder("Doctor"))).toEqual([]);
+});
+
+test("every field of a report's JSON is documented", ({ onTestFinished }) => {
+  const home = mkdtempSync(path.join(os.tmpdir(), "plimsoll-formats-"));
+  onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+  const directory = makeRecording(path.join(home, "made"), {
+    looks: 3,
+    intervalMs: 1000,
+    processes: nsoProcesses(1),
+    host: MADE_HOST,
+    manifest: { clockChanges: [{ monotonicUs: MADE_FROM_US + 1.5e6, wallMs: MADE_FROM_MS + 1e6 }] },
+  });
+  const text = execFileSync(process.execPath, [BIN, "report", directory, "--json"], { encoding: "utf8" });
+  const report = JSON.parse(text) as {
+    readonly marks: readonly object[];
+    readonly advice: readonly object[];
+  };
+  expect([report.marks.length, report.advice.length]).toEqual([1, 1]);
+  expect(undocumented(report, tableUnder("Report"))).toEqual([]);
 });
 
 test("every field of a group's decision is documented", () => {

@@ -50,7 +50,7 @@ const USAGE: readonly (readonly [string, RegExp])[] = [
   ["--cgroup build", /^plimsoll: --cgroup: expected a pattern of cgroups .*, found "build"/m],
   [
     "--resource cpu,dsk",
-    /^plimsoll: --resource: expected some of cgroups, memory, cpu, disk, io, net, vm, found "dsk"; did you mean disk\?$/m,
+    /^plimsoll: --resource: expected some of cgroups, memory, cpu, disk, io, net, vm, app, found "dsk"; did you mean disk\?$/m,
   ],
   ["--resource cpu,", /^plimsoll: --resource: expected some of .*, found an empty string/m],
   [

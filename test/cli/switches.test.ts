@@ -32,7 +32,7 @@ test.for(["plimsoll=off", "quiet ork=development"])(
     await guard.logged(/warning: the kernel command line .* switches off everything: nothing is guarded/);
     const line = await guard.recorded("it", (each) => each["event"] === "switched-off");
     expect(line["words"]).toEqual([text.replace("quiet ", "")]);
-    expect(line["switchedOff"]).toEqual(["memory", "cpu", "disk", "io", "net", "vm", "fair-use"]);
+    expect(line["switchedOff"]).toEqual(["memory", "cpu", "disk", "io", "net", "vm", "app", "fair-use"]);
     // A reload does not wake it.
     guard.child.kill("SIGHUP");
     await guard.logged(/SIGHUP changes nothing/);
@@ -48,7 +48,7 @@ test.for(["plimsoll=off", "quiet ork=development"])(
     expect(guard.audit().map((each) => each["event"])).toEqual(["switched-off", "stopped"]);
     expect(guard.audit()[1]?.["reason"]).toBe("SIGTERM");
     const told = plimsoll(["audit", "--file", guard.auditPath], {}).stdout;
-    expect(told).toContain("switches off memory, cpu, disk, io, net, vm, fair-use");
+    expect(told).toContain("switches off memory, cpu, disk, io, net, vm, app, fair-use");
   },
 );
 

@@ -50,6 +50,11 @@ const TABLE: readonly (readonly [string, number, RegExp, RegExp])[] = [
   ["run --duration", 2, NOTHING, /^error: option '--duration <time>' argument missing/],
   ["run --duration soon", 2, NOTHING, /^plimsoll: --duration: expected .*, found "soon"$/m],
   ["run --profile nosuch", 2, NOTHING, /^plimsoll: .*profile.*nosuch/],
+  ["run --callbacks", 2, NOTHING, /^error: option '--callbacks <file>' argument missing/],
+  ["run --monitor-log", 2, NOTHING, /^error: option '--monitor-log <file>' argument missing/],
+  ["init", 2, NOTHING, /^plimsoll: expected --callbacks, --policy or --systemd/],
+  ["init --nosuch", 2, NOTHING, /^error: unknown option '--nosuch'/],
+  ["check --profile nso", 0, /^application nso, every 1s/m, NOTHING],
   ["run --scope ../etc", 2, NOTHING, /^plimsoll: --scope: expected .*, found "\.\.\/etc"$/m],
   ["run --config /nosuch.toml", 3, NOTHING, /^plimsoll: .*\n? *\/nosuch\.toml: .*no such file/],
   [
@@ -66,6 +71,9 @@ const TABLE: readonly (readonly [string, number, RegExp, RegExp])[] = [
   ["status", 1, NOTHING, /^plimsoll: no guard of host answers at .*; start one with "plimsoll run"/],
   ["status --json", 1, NOTHING, /^plimsoll: no guard of host/],
   ["status --scope /nosuch", 1, NOTHING, /^plimsoll: no guard of \/nosuch/],
+  ["report", 2, NOTHING, /^plimsoll: expected a dataset .* or --live, found neither/],
+  ["report one two", 2, NOTHING, /^error: too many arguments for 'report'/],
+  ["report /nosuch --json", 1, NOTHING, /^plimsoll: \/nosuch: expected a dataset/],
   ["status extra", 2, NOTHING, /^error: too many arguments for 'status'/],
 ];
 
@@ -78,7 +86,7 @@ test.for(TABLE)("plimsoll %s: exit %i", ([args, code, stdout, stderr]) => {
   expect(ran.stderr).not.toMatch(/^ {4}at /m);
 });
 
-test.for(["run", "check", "doctor", "status"])(
+test.for(["run", "check", "doctor", "status", "init"])(
   "%s --help has an example, and says its exit codes",
   (command) => {
     const { code, stdout, stderr } = plimsoll([command, "--help"]);

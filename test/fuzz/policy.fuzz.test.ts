@@ -10,8 +10,10 @@ import type { HostFacts } from "../../src/core/policy/finding.ts";
 import { lintPolicy } from "../../src/core/policy/lint.ts";
 import { formatProblem, type PolicyProblem } from "../../src/core/policy/problem.ts";
 import { parseSwitches } from "../../src/core/policy/switches.ts";
+import { waitedFile } from "../../src/core/policy/wait-file.ts";
 import { parsePolicy, readDocument } from "../../src/main/config/parse-policy.ts";
 import { parseCalibration } from "../../src/main/config/read-calibration.ts";
+import { readSignal, readWaitFile } from "../../src/main/config/read-application-values.ts";
 import { profilePath } from "../../src/main/config/profiles.ts";
 import { KEY_PLACES } from "../../src/main/config/schema.ts";
 
@@ -115,28 +117,31 @@ test("any line noise of TOML's own signs", () => {
   );
 });
 
-test.each(["default", "ork"])("the %s policy with pieces cut out, put in and exchanged", (profile) => {
-  const whole = readFileSync(profilePath(profile), "utf8");
-  const edit = fc.record({
-    at: fc.nat({ max: whole.length }),
-    length: fc.nat({ max: 40 }),
-    put: fc.oneof(
-      fc.constantFrom("", "[", "]", '"', "\n", "=", "%", "0", "-", "false", "{}"),
-      fc.string({ maxLength: 8 }),
-    ),
-  });
-  let good = 0;
-  fc.assert(
-    fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), (edits) => {
-      const apply = (text: string, { at, length, put }: (typeof edits)[number]): string =>
-        text.slice(0, at) + put + text.slice(at + length);
-      if (play(edits.reduce(apply, whole))) good += 1;
-    }),
-    { numRuns: 500 },
-  );
-  // Else only the way of errors would have been tried.
-  expect(good).toBeGreaterThan(0);
-});
+test.each(["default", "ork", "nso", "jvm"])(
+  "the %s policy with pieces cut out, put in and exchanged",
+  (profile) => {
+    const whole = readFileSync(profilePath(profile), "utf8");
+    const edit = fc.record({
+      at: fc.nat({ max: whole.length }),
+      length: fc.nat({ max: 40 }),
+      put: fc.oneof(
+        fc.constantFrom("", "[", "]", '"', "\n", "=", "%", "0", "-", "false", "{}"),
+        fc.string({ maxLength: 8 }),
+      ),
+    });
+    let good = 0;
+    fc.assert(
+      fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), (edits) => {
+        const apply = (text: string, { at, length, put }: (typeof edits)[number]): string =>
+          text.slice(0, at) + put + text.slice(at + length);
+        if (play(edits.reduce(apply, whole))) good += 1;
+      }),
+      { numRuns: 500 },
+    );
+    // Else only the way of errors would have been tried.
+    expect(good).toBeGreaterThan(0);
+  },
+);
 
 /** Values that look like a policy's: known keys, values of the right and the wrong kind. */
 const likely = fc.letrec<{ value: unknown; table: unknown }>((tie) => ({
@@ -167,6 +172,16 @@ const likely = fc.letrec<{ value: unknown; table: unknown }>((tie) => ({
       "oldest",
       "test:///default",
       "warning",
+      "dump",
+      "signal",
+      "wait",
+      "SIGUSR1",
+      "=end",
+      "${A:-b}/c",
+      "\\.smp",
+      "-i (\\S+)",
+      "free",
+      "main",
     ),
     fc.constantFrom<unknown>(true, false, 0, -1, 500, 0.5, "", "(", "500M", Number.MAX_SAFE_INTEGER),
     fc.array(tie("value"), { maxLength: 3 }),
@@ -231,6 +246,70 @@ test("any JSON, or none, as a calibration: each is read or told, and what is rea
         expect(minBytes).toBeGreaterThanOrEqual(0);
         expect(medianBytes).toBeGreaterThanOrEqual(minBytes);
         expect(maxBytes).toBeGreaterThanOrEqual(medianBytes);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("any file that a policy may wait for is one path, whatever the process's environment", () => {
+  const pieces = fc.constantFrom(
+    "${A}",
+    "${B_1:-x}",
+    "${C:-}",
+    "/",
+    "..",
+    "a b",
+    "$",
+    "${",
+    "}",
+    "\\",
+    "=end",
+    "é",
+  );
+  const file = fc
+    .array(fc.oneof(pieces, fc.string({ maxLength: 5 })), { maxLength: 6 })
+    .map((all) => all.join(""));
+  const value = fc
+    .oneof(fc.constantFrom("", "/v", "$&", "${A}", "=", "v/w"), fc.string())
+    .map((text) => text.replaceAll("\0", ""));
+  const environment = fc.dictionary(fc.constantFrom("A", "B_1", "C", "AA"), value);
+  let good = 0;
+  fc.assert(
+    fc.property(file, environment, (said, variables) => {
+      const read = readWaitFile(said);
+      if (!read.ok) {
+        expect(read.expected).toMatch(/^a file's path/);
+        return;
+      }
+      good += 1;
+      const environ = Object.entries(variables).map(([name, text]) => `${name}=${text}\0`);
+      const path = waitedFile(read.value, "/cwd", environ.join(""));
+      if (path === null) return;
+      expect(path.startsWith("/")).toBe(true);
+      // What a variable holds is taken as it is, never looked into again.
+      for (const [name, text] of Object.entries(variables))
+        if (text !== "" && said === `\${${name}}`) expect(path.endsWith(text)).toBe(true);
+    }),
+    { numRuns: 2000 },
+  );
+  expect(good).toBeGreaterThan(0);
+});
+
+test("any value as a signal: its name, or told; never one that nobody can answer", () => {
+  const values = fc.oneof(
+    fc.constantFrom<unknown>("SIGUSR1", "SIGKILL", "SIGSTOP", "kill", "usr2", "SIGRTMIN", "HUP", 9),
+    fc.string(),
+    fc.anything(),
+  );
+  fc.assert(
+    fc.property(values, (value) => {
+      const read = readSignal(value);
+      if (read.ok) {
+        expect(read.value).toBe(value);
+        expect(["SIGKILL", "SIGSTOP"]).not.toContain(read.value);
+      } else {
+        expect(`${read.expected} ${read.found}`).not.toMatch(/undefined|did you mean SIG(?:KILL|STOP)/);
       }
     }),
     { numRuns: 1000 },

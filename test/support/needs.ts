@@ -99,6 +99,10 @@ export const mounts: Need = () => {
   }
 };
 
+/** What checks units without a running systemd. */
+export const systemdAnalyze: Need = () =>
+  spawnSync("systemd-analyze", ["--version"]).status === 0 ? null : "needs systemd-analyze (systemd)";
+
 /** An ordinary user (65534) who can run what was built: the folders above it may be entered by all. */
 export const otherUser: Need = () => {
   const program = fileURLToPath(new URL("../../dist/src/main/cli/bin.js", import.meta.url));

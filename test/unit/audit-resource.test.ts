@@ -52,7 +52,7 @@ describe("the line of an action", () => {
     expect(line).toStrictEqual({
       event: "action",
       id: "b-1-7",
-      time: "2026-11-20T09:00:00.250Z",
+      time: "2026-11-20T09:00:00.246Z",
       resource: "disk",
       subject: "/var",
       verb: "reclaim",

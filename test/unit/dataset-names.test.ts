@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatManifest, newManifest, parseManifest } from "../../src/core/dataset/manifest.ts";
+import { formatManifest, newManifest, parseManifest, withClock } from "../../src/core/dataset/manifest.ts";
 import { nameGoneLine, nameLine, parseNameLines } from "../../src/core/dataset/name-lines.ts";
 import {
   forEachTable,
@@ -158,12 +158,30 @@ const OLD = {
 };
 
 describe("manifests", () => {
+  test("say when the wall clock was found changed, by a second or more, and not again while it stays so", () => {
+    const parsed = parseManifest(JSON.stringify(OLD));
+    if (!parsed.ok) throw new Error("it is a manifest");
+    const at = (
+      seconds: number,
+      offMs: number,
+    ): { readonly monotonicUs: number; readonly wallMs: number } => ({
+      monotonicUs: 1 + seconds * 1e6,
+      wallMs: 1 + seconds * 1000 + offMs,
+    });
+    const seen = [at(1, 999), at(2, 3_600_000), at(3, 3_600_500), at(4, -5000), at(5, -5000)];
+    const manifest = seen.reduce((before, now) => withClock(before, now), parsed.value);
+    expect(manifest.clockChanges).toEqual([at(2, 3_600_000), at(4, -5000)]);
+    expect(parseManifest(JSON.stringify(manifest))).toEqual({ ok: true, value: manifest });
+  });
+
   test("of before there was a choice are read, with what they leave unsaid", () => {
     const parsed = parseManifest(JSON.stringify(OLD));
     expect(parsed.ok && parsed.value).toEqual({
       ...OLD,
       resources: ["cgroups", "memory"],
       intervalsMs: {},
+      clockChanges: [],
+      zone: null,
       lostRows: { ...forEachTable(() => 0), usage: 3 },
     });
   });

@@ -81,6 +81,7 @@ test("every key reaches the policy, in the units of its name", () => {
     io: _io,
     net: _net,
     vm: _vm,
+    app: _app,
     ...policy
   } = compiled(`
 scope = "/machine/build/"

@@ -34,9 +34,9 @@ test("every key is documented", () => {
 });
 
 const RESOURCE_TABLES = ["cpu", "cpu.fair_use", "disk", "io", "net", "net.rates", "vm"];
-const ARRAYS_OF_TABLES = ["[disk.mounts]", "[disk.places]"];
+const ARRAYS_OF_TABLES = ["[disk.mounts]", "[disk.places]", "[applications]", "[applications.groups]"];
 
-test.each(["cgroups", "rescue", "record", ...RESOURCE_TABLES, ...ARRAYS_OF_TABLES])(
+test.each(["cgroups", "rescue", "record", "callbacks", ...RESOURCE_TABLES, ...ARRAYS_OF_TABLES])(
   "the table of [%s] has its keys, and no others",
   (table) => {
     const documented = rowsOf(table).map(([key = ""]) => key.replaceAll("`", ""));

@@ -179,7 +179,8 @@ describe("each kind of wrong value, with line, key, expected and found", () => {
   });
 });
 
-const TOP_KEYS = "scope, dry_run, memory, victim, cgroups, rescue, record, cpu, disk, io, net, vm";
+const TOP_KEYS =
+  "scope, dry_run, memory, victim, cgroups, rescue, record, cpu, disk, io, net, vm, applications, callbacks, exit_with_application, monitor_log";
 const RESCUE_KEYS =
   "cgroups, donors, pause, global_threshold, host_reserve, margin, add_min, add_max, reaction, donor_margin, lend_max, rescues_max, rescues_within, return_after";
 
@@ -188,7 +189,7 @@ describe("unknown keys", () => {
     ["scop = 'host'", `1: scop: expected one of ${TOP_KEYS}, found an unknown key; did you mean scope?`],
     [
       "interval = '1s'",
-      `1: interval: expected one of ${TOP_KEYS}, found an unknown key; it belongs in [memory], [cgroups], [cpu], [disk], [io], [net.rates] or [vm]`,
+      `1: interval: expected one of ${TOP_KEYS}, found an unknown key; it belongs in [memory], [cgroups], [cpu], [disk], [io], [net.rates], [vm] or [[applications]]`,
     ],
     [
       "[record]\nzzzzzz = 1",
@@ -220,7 +221,7 @@ describe("unknown keys", () => {
     ],
     [
       "memory.warning.ladder = [{action='log', deadline='1s'}]",
-      "1: memory.warning.ladder[0].deadline: expected one of action, found an unknown key; it belongs in a step of a ladder or [vm]",
+      "1: memory.warning.ladder[0].deadline: expected one of action, found an unknown key; it belongs in a step of a ladder, [vm] or [callbacks]",
     ],
   ])("%j", (text, expected) => {
     expect(mistakes(text)).toContain(`f.toml:${expected}`);

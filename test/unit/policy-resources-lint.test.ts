@@ -48,7 +48,7 @@ function found(text: string, host: HostFacts | null = hostWith(), profile: strin
 }
 
 test("the profiles have no findings, on a host that has everything and on a host unknown", () => {
-  for (const profile of [null, "ork"]) {
+  for (const profile of [null, "ork", "nso", "erlang", "jvm", "node", "go"]) {
     expect(found("", hostWith(), profile)).toEqual([]);
     expect(found("", null, profile)).toEqual([]);
   }

@@ -21,8 +21,8 @@ describe("plimsoll=", () => {
     ["quiet plimsoll=nocpu ro", ["cpu"]],
     ["plimsoll=novm,nomem", ["memory", "vm"]],
     [
-      "plimsoll=nomem,nocpu,nodisk,noio,nonet,novm,nofairuse",
-      ["memory", "cpu", "disk", "io", "net", "vm", "fair-use"],
+      "plimsoll=nomem,nocpu,nodisk,noio,nonet,novm,noapp,nofairuse",
+      ["memory", "cpu", "disk", "io", "net", "vm", "app", "fair-use"],
     ],
     ["plimsoll=nonet plimsoll=noio plimsoll=nonet", ["io", "net"]],
     ["plimsoll=off", [...SWITCHES]],
@@ -122,6 +122,13 @@ describe("the policy without it", () => {
     expect(policy).toEqual({ ...ork, [resource]: policy[resource] });
   });
 
+  test("noapp: no application is looked at", () => {
+    const nso = loadPolicy({ profile: "nso" });
+    const policy = applySwitches(nso, parseSwitches("plimsoll=noapp"));
+    expect(nso.app.enabled).toBe(true);
+    expect(policy).toEqual({ ...nso, app: { ...nso.app, enabled: false } });
+  });
+
   test("in words", () => {
     expect(describeSwitches(parseSwitches("plimsoll=nocpu ork=nonetwork"))).toBe(
       "the kernel command line (plimsoll=nocpu ork=nonetwork) switches off CPU (fair use too), network",
@@ -145,7 +152,7 @@ test("any text has an answer; what is off was said, in any order, however often"
     }),
     fuzzSettings(1000),
   );
-  const words = ["nomem", "nocpu", "nodisk", "noio", "nonet", "novm", "nofairuse"];
+  const words = ["nomem", "nocpu", "nodisk", "noio", "nonet", "novm", "noapp", "nofairuse"];
   const chosen = fc.array(fc.constantFrom(...words), { minLength: 1, maxLength: 12 });
   fc.assert(
     fc.property(

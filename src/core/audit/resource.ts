@@ -23,11 +23,12 @@ export function resourceLevelLine(change: ResourceChange, wallMs: number): Audit
 
 /** An action with what came of it: of whatever resource, the same fields. */
 export function actionLine(report: ResourceReport, identityOf: IdentityOf): AuditLine {
-  const { id, wallMs, resource, subject, verb, target, outcome, dryRun, why } = report;
+  const { id, wallMs, tookMs, resource, subject, verb, target, outcome, dryRun, why } = report;
   return {
     event: "action",
     id,
-    time: new Date(wallMs).toISOString(),
+    // When it was begun: the steps count from there, and a ladder may have waited for minutes.
+    time: new Date(wallMs - tookMs).toISOString(),
     resource,
     subject,
     verb,
@@ -41,7 +42,7 @@ export function actionLine(report: ResourceReport, identityOf: IdentityOf): Audi
     victimCount: report.victims.length,
     candidates: report.candidates,
     steps: report.steps,
-    tookMs: report.tookMs,
+    tookMs,
   };
 }
 

@@ -20,6 +20,13 @@ export interface SegmentEntry {
   readonly bytes: number;
 }
 
+/** One moment on both clocks. */
+export interface ClockChange {
+  readonly monotonicUs: number;
+  /** Milliseconds since 1970 (UTC). */
+  readonly wallMs: number;
+}
+
 /** What a dataset is: manifest.json in its directory. */
 export interface Manifest {
   readonly format: typeof FORMAT;
@@ -42,6 +49,10 @@ export interface Manifest {
     /** Milliseconds since 1970 (UTC). */
     readonly anchorWallMs: number;
   };
+  /** When the wall clock was found to say otherwise than that, by a second or more: it was set, or the host slept. */
+  readonly clockChanges: readonly ClockChange[];
+  /** The host's time zone, a name of the IANA's; null: not known. */
+  readonly zone: string | null;
   readonly intervalMs: number;
   /** Of resources that are looked at less often than that. */
   readonly intervalsMs: Readonly<Partial<Record<Recordable, number>>>;
@@ -66,6 +77,8 @@ export interface Manifest {
 const ADDED = {
   resources: RECORDED_BY_DEFAULT,
   intervalsMs: {},
+  clockChanges: [],
+  zone: null,
 } as const;
 /** What is known of a recording when it begins. */
 export type ManifestStart = Omit<
@@ -89,6 +102,8 @@ export function newManifest(start: ManifestStart): Manifest {
     ...start,
     resources: start.resources ?? ADDED.resources,
     intervalsMs: start.intervalsMs ?? ADDED.intervalsMs,
+    clockChanges: start.clockChanges ?? ADDED.clockChanges,
+    zone: start.zone ?? ADDED.zone,
     endedAt: null,
     complete: false,
     missedTicks: 0,
@@ -134,6 +149,8 @@ const FIELDS: Readonly<Record<Exclude<keyof Manifest, "format" | "schemaVersion"
   cgroupVersion: (value) => value === 1 || value === 2 || value === null,
   resources: arrayOf((value) => RECORDABLE.includes(value as Recordable)),
   clock: shaped({ name: isString, anchorMonotonicUs: isNumber, anchorWallMs: isNumber }),
+  clockChanges: arrayOf(shaped({ monotonicUs: isNumber, wallMs: isNumber })),
+  zone: orNull(isString),
   intervalMs: isNumber,
   intervalsMs: isEach(isNumber),
   statEvery: isCount,
@@ -183,6 +200,18 @@ export function parseManifest(text: string): Parsed<Manifest> {
 
 export function formatManifest(manifest: Manifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`;
+}
+
+/** Less is what a network's time server does to a clock. */
+const CLOCK_CHANGE_MS = 1000;
+
+/** With what is told of the clocks now, if the wall clock says otherwise than it did at last. */
+export function withClock(manifest: Manifest, now: ClockChange): Manifest {
+  const last = manifest.clockChanges.at(-1);
+  const saidMs = last === undefined ? 0 : last.wallMs - wallMsOf(manifest, last.monotonicUs);
+  const offMs = now.wallMs - wallMsOf(manifest, now.monotonicUs);
+  if (Math.abs(offMs - saidMs) < CLOCK_CHANGE_MS) return manifest;
+  return { ...manifest, clockChanges: [...manifest.clockChanges, now] };
 }
 
 /** A time of a table on the wall clock, in milliseconds since 1970. */

@@ -47,6 +47,8 @@ export function namedColumn(
       return { resource: table, column: "interface" };
     case "vm":
       return { resource: table, column: "machine" };
+    case "app":
+      return { resource: table, column: "process" };
     default:
       return null;
   }

@@ -1,4 +1,5 @@
-/** What the files say of CPU, disk, I/O, network and virtual machines; see compile.ts. */
+/** What the files say of CPU, disk, I/O, network, virtual machines and applications; see compile.ts. */
+import { compileApplications } from "./compile-applications.ts";
 import type { PolicyLayer } from "./document.ts";
 import type {
   CpuDocument,
@@ -41,6 +42,7 @@ export function compileResources(layers: readonly PolicyLayer[]): ResourcePolici
     io: ioOf(layers.map(({ document }) => document.io)),
     net: netOf(layers.map(({ document }) => document.net)),
     vm: vmOf(layers.map(({ document }) => document.vm)),
+    app: compileApplications(layers.map(({ document }) => document)),
   };
 }
 

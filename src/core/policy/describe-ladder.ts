@@ -21,6 +21,12 @@ function wordOf(rung: Exclude<AnyRung, { readonly action: "log" }>): string {
       return `quarantine ${rung.cores} CPU`;
     case "throttle":
       return `throttle to ${formatShare(rung.share)}`;
+    case "dump":
+      return `dump by ${JSON.stringify(rung.command)}${rung.count > 1 ? `, ${rung.count} times ${formatDuration(rung.spacingMs)} apart` : ""}`;
+    case "signal":
+      return rung.signal;
+    case "wait":
+      return `wait for ${rung.file} ${rung.endsWith === null ? `to stay as it is for ${formatDuration(rung.stableMs)}` : `to end with ${JSON.stringify(rung.endsWith)}`}`;
     default:
       return rung.action;
   }

@@ -1,5 +1,6 @@
 /** What a policy guards besides memory, when it acts and how: in plain words. */
 import { formatBytes, formatDuration, formatShare } from "../units.ts";
+import { describeApplications } from "./describe-applications.ts";
 import { formatLadder } from "./describe-ladder.ts";
 import { formatRoom } from "./lint-disk.ts";
 import type { Policy } from "./policy.ts";
@@ -19,15 +20,16 @@ import type {
 type Line = readonly [name: string, text: string];
 
 /** Lines for describePolicy. */
-export function describeResources({ scope, cpu, disk, io, net, vm }: Policy): Line[] {
+export function describeResources({ scope, cpu, disk, io, net, vm, app }: Policy): Line[] {
   if (scope !== "host")
-    return [["the rest", "not guarded: CPU, disks, I/O, network and machines are the host's"]];
+    return [["the rest", "not guarded: CPU, disks, I/O, network, machines and applications are the host's"]];
   return [
     ...(cpu.enabled ? describeCpu(cpu) : [off("cpu")]),
     ...(disk.enabled ? describeDisk(disk) : [off("disk")]),
     ...(io.enabled ? describeIo(io) : [off("io")]),
     ...(net.enabled ? describeNet(net) : [off("net")]),
     ...(vm.enabled ? describeVm(vm) : [off("vm")]),
+    ...describeApplications(app),
   ];
 }
 

@@ -1,4 +1,5 @@
 /** What a policy file says of CPU, disk, I/O, network and virtual machines; see document.ts. Rates are per second. */
+import type { ApplicationDocuments } from "./document-applications.ts";
 import type { Given } from "./document.ts";
 import type { Amount } from "./policy.ts";
 import type { CpuRung, DiskRung, IoRung, NetPolicy, PlaceRule, VmPolicy } from "./resources.ts";
@@ -109,7 +110,7 @@ export type VmDocument = Given<{
   deadline: number;
 }>;
 
-export interface ResourceDocuments {
+export interface ResourceDocuments extends ApplicationDocuments {
   readonly cpu?: CpuDocument | undefined;
   readonly disk?: DiskDocument | undefined;
   readonly io?: IoDocument | undefined;

@@ -121,9 +121,15 @@ export const DEADLINE_DEFAULT_MS = {
   freeze: 30_000,
   reclaim: 10_000,
   throttle: 10_000,
+  dump: 30_000,
+  signal: 2_000,
+  wait: 60_000,
 } as const;
 
 /** What rungs do that do not say how much. */
 export const NICE_DEFAULT = 10;
 export const QUARANTINE_CORES_DEFAULT = 0.5;
 export const THROTTLE_SHARE_DEFAULT = 0.5;
+export const DUMP_COUNT_DEFAULT = 1;
+export const DUMP_SPACING_DEFAULT_MS = 1_000;
+export const STABLE_DEFAULT_MS = 2_000;

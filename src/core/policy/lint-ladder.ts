@@ -1,3 +1,4 @@
+import type { AppRung } from "./applications.ts";
 import type { Report } from "./finding.ts";
 import type { KeyPath } from "./locate.ts";
 import type { Rung } from "./policy.ts";
@@ -30,4 +31,4 @@ export function lintSteps(path: KeyPath, ladder: readonly AnyRung[], report: Rep
   });
 }
 
-export type AnyRung = Rung | CpuRung | DiskRung | IoRung;
+export type AnyRung = Rung | CpuRung | DiskRung | IoRung | AppRung;

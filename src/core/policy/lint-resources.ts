@@ -1,8 +1,9 @@
-/** What is odd about [cpu], [disk], [io], [net] and [vm]. */
+/** What is odd about [cpu], [disk], [io], [net], [vm] and [[applications]]. */
 import { nameMatcher } from "../net/names.ts";
 import { RESOURCES } from "../resources/resource.ts";
 import { formatDuration, formatShare } from "../units.ts";
 import type { HostFacts, Report } from "./finding.ts";
+import { lintApplications } from "./lint-applications.ts";
 import type { KeyPath, LineOf } from "./locate.ts";
 import { lintDisk } from "./lint-disk.ts";
 import { lintSteps } from "./lint-ladder.ts";
@@ -17,6 +18,7 @@ export function lintResources(policy: Policy, host: HostFacts | null, report: Re
   lintIo(policy, host, report);
   lintNet(policy, host, report);
   lintVm(policy, report);
+  lintApplications(policy, report);
   if (policy.scope !== "host") lintScope(policy, report, lineOf);
   if (host !== null) lintSwitches(host, report);
 }
@@ -165,12 +167,13 @@ function lintVm({ vm, memory, cpu }: Policy, report: Report): void {
 
 function lintScope({ scope, ...policy }: Policy, report: Report, lineOf: LineOf): void {
   for (const resource of RESOURCES) {
+    const key = resource === "app" ? "applications" : resource;
     // Only what the file itself says: the profile underneath is written for hosts.
-    if (!policy[resource].enabled || lineOf([resource]) === null) continue;
-    report("warning", [resource], {
+    if (!policy[resource].enabled || lineOf([key]) === null) continue;
+    report("warning", [key], {
       expected: 'scope = "host"',
       found: `the scope ${scope}`,
-      advice: `[${resource}] is about the whole host, and of no effect for a guard of one cgroup; remove it`,
+      advice: `${resource === "app" ? "[[applications]]" : `[${resource}]`} is about the whole host, and of no effect for a guard of one cgroup; remove it`,
     });
   }
 }

@@ -1,3 +1,4 @@
+import type { ApplicationsPolicy } from "./applications.ts";
 import type { Amount, Rung } from "./policy.ts";
 
 /** The policy of what is guarded besides memory. Shares are 0 to 1. docs/policy.md says what each is for. */
@@ -183,4 +184,5 @@ export interface ResourcePolicies {
   readonly io: IoPolicy;
   readonly net: NetPolicy;
   readonly vm: VmPolicy;
+  readonly app: ApplicationsPolicy;
 }

@@ -1,11 +1,11 @@
 /**
- * What the kernel command line switches off: `plimsoll=off`, `plimsoll=nomem,nocpu,nodisk,noio,nonet,novm,nofairuse`, and
- * ORK's own `ork=development|nocpu|nomem|nonetwork|nofairusage`. It is what a person at the boot prompt can still say
+ * What the kernel command line switches off: `plimsoll=off`, `plimsoll=nomem,nocpu,nodisk,noio,nonet,novm,noapp,nofairuse`,
+ * and ORK's own `ork=development|nocpu|nomem|nonetwork|nofairusage`. It is what a person at the boot prompt can still say
  * when the guard itself is suspected.
  */
 import type { Policy } from "./policy.ts";
 
-export const SWITCHES = ["memory", "cpu", "disk", "io", "net", "vm", "fair-use"] as const;
+export const SWITCHES = ["memory", "cpu", "disk", "io", "net", "vm", "app", "fair-use"] as const;
 export type Switch = (typeof SWITCHES)[number];
 
 /** What the command line says. */
@@ -30,6 +30,7 @@ const PLIMSOLL_WORDS: ReadonlyMap<string, Meaning> = new Map([
   ["noio", "io"],
   ["nonet", "net"],
   ["novm", "vm"],
+  ["noapp", "app"],
   ["nofairuse", "fair-use"],
 ]);
 
@@ -122,7 +123,7 @@ function unquoted(text: string): string {
 /** The policy without what is switched off; the fair use of processors is part of [cpu], and off with it. */
 export function applySwitches(policy: Policy, { switchedOff }: KernelSwitches): Policy {
   const off = (each: Switch): boolean => switchedOff.includes(each);
-  const { memory, rescue, cpu, disk, io, net, vm } = policy;
+  const { memory, rescue, cpu, disk, io, net, vm, app } = policy;
   const guarded = <T extends { readonly enabled: boolean }>(each: Switch, table: T): T =>
     off(each) ? { ...table, enabled: false } : table;
   return {
@@ -137,6 +138,7 @@ export function applySwitches(policy: Policy, { switchedOff }: KernelSwitches): 
     io: guarded("io", io),
     net: guarded("net", net),
     vm: guarded("vm", vm),
+    app: guarded("app", app),
   };
 }
 
@@ -147,6 +149,7 @@ const NAMES: Readonly<Record<Switch, string>> = {
   io: "disk I/O",
   net: "network",
   vm: "virtual machines",
+  app: "applications",
   "fair-use": "fair use of CPU",
 };
 

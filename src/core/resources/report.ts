@@ -60,6 +60,7 @@ export interface ResourceReport {
   readonly steps: readonly ActionStep[];
   /** Those that were weighed and lost, best first, in words. */
   readonly candidates: readonly string[];
+  /** When it was over, and how long it took until then. */
   readonly wallMs: number;
   readonly tookMs: number;
   readonly dryRun: boolean;

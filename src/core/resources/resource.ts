@@ -1,5 +1,5 @@
 /** What the guard guards besides memory. The words are those of the policy's tables, of `record --resource` and of the record. */
-export const RESOURCES = ["cpu", "disk", "io", "net", "vm"] as const;
+export const RESOURCES = ["cpu", "disk", "io", "net", "vm", "app"] as const;
 export type Resource = (typeof RESOURCES)[number];
 
 /** Figures by name, units last in the names; null is not known. */

@@ -1,3 +1,4 @@
+import { APP_COLUMNS } from "../app/columns.ts";
 import { CPU_COLUMNS } from "../cpu/columns.ts";
 import { SPACE_COLUMNS } from "../disk/columns.ts";
 import { IO_COLUMNS } from "../io/columns.ts";
@@ -13,6 +14,7 @@ export const RESOURCE_COLUMNS: Readonly<Record<Resource, readonly Column[]>> = {
   io: IO_COLUMNS,
   net: NET_COLUMNS,
   vm: VM_COLUMNS,
+  app: APP_COLUMNS,
 };
 /** Of the guard's own rings, which are read row by row; a recording has larger ones. */
 export const RESOURCE_ROWS_PER_SEGMENT = 512;

@@ -20,13 +20,16 @@ export const WORKER_NAMES = [
   "disk-lane",
   "io-lane",
   "net-lane",
+  "app",
+  "app-lane",
+  "callbacks",
 ] as const;
 export type WorkerName = (typeof WORKER_NAMES)[number];
 /** The workers that guarding memory always takes; the others come with what the policy or the command asks for. */
 export const GUARD_WORKERS = ["memory", "processes", "analysis", "sentinel", "action", "recorder"] as const;
 
 /** Threads for slow actions, started when one comes near and ended when there has been none for long. */
-export const LANES = ["cpu-lane", "disk-lane", "io-lane", "net-lane"] as const;
+export const LANES = ["cpu-lane", "disk-lane", "io-lane", "net-lane", "app-lane"] as const;
 export type LaneName = (typeof LANES)[number];
 
 export function isLane(name: WorkerName): name is LaneName {

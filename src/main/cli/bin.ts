@@ -8,7 +8,9 @@ import { auditCommand } from "./audit-command.ts";
 import { checkCommand } from "./check-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
 import { exportCommand } from "./export-command.ts";
+import { initCommand } from "./init-command.ts";
 import { recommendCommand } from "./recommend-command.ts";
+import { reportCommand } from "./report-command.ts";
 import { recordCommand } from "./record-command.ts";
 import { runCommand } from "./run-command.ts";
 import { statusCommand } from "./status-command.ts";
@@ -18,9 +20,11 @@ const EXAMPLES = `
 Examples:
   plimsoll run --dry-run        watch, and say what would be done
   plimsoll check my.toml        what a policy means, and what is wrong with it
+  plimsoll init --systemd       a unit that runs it as a service
   plimsoll doctor               what this host lets the guard do
   plimsoll status               what the running guard sees
   plimsoll audit --since 2h     what it has decided and done, and why
+  plimsoll report DATASET       draw what was recorded, and what the guard did
   plimsoll calibrate DATASET    what each cgroup used while it was recorded
 
 Exit codes: 0 done, 1 fault, 2 usage, 3 bad policy, 4 unsupported host, 5 not permitted.`;
@@ -35,8 +39,9 @@ function program(): Command {
     .showHelpAfterError("(--help says what there is)");
   for (const command of [runCommand(), recordCommand(), checkCommand(), doctorCommand(), statusCommand()])
     plimsoll.addCommand(command);
+  plimsoll.addCommand(initCommand());
   plimsoll.addCommand(auditCommand());
-  for (const command of [calibrateCommand(), exportCommand(), recommendCommand()])
+  for (const command of [calibrateCommand(), exportCommand(), recommendCommand(), reportCommand()])
     plimsoll.addCommand(command);
   return plimsoll;
 }

@@ -11,12 +11,14 @@ Examples:
   plimsoll record --out web --cgroup /web --cgroup '/db/**'    until Ctrl-C
   plimsoll record --out run2 --all --duration 1m --json | jq .bytesPerSample
   plimsoll record --out host --resource cpu,disk,io,net,memory --duration 1h
+  plimsoll record --out nso --resource app,memory --profile nso --duration 1h
 
 Resources: cgroups (what each uses), memory (the host's), cpu, disk (space and inodes, each 5s), io (block devices),
-net (interfaces), vm (libvirt's machines, at most once a second). --cgroup, --all, --stat-every are about cgroups.
+net (interfaces), vm (libvirt's machines, at most once a second), app (the processes of the applications that --profile
+or --config names). --cgroup, --all, --stat-every are about cgroups.
 
 Times: "14:30" (the next one), "2025-06-01T14:30" (local), "2025-06-01T14:30:00Z". SIGINT and SIGTERM end it in order.
-Exit codes: 0 done, 1 fault, 2 usage, 4 unsupported host, 5 not permitted.`;
+Exit codes: 0 done, 1 fault, 2 usage, 3 bad policy, 4 unsupported host, 5 not permitted.`;
 
 const HOUR_MS = 3_600_000;
 const COUNT_MAX = 1_000_000;
@@ -33,6 +35,8 @@ export interface RecordOptions {
   readonly duration?: string;
   readonly interval: string;
   readonly statEvery?: string;
+  readonly config?: string;
+  readonly profile?: string;
   readonly json?: boolean;
 }
 
@@ -55,6 +59,11 @@ export function recordCommand(): Command {
       "--stat-every <n>",
       "every n-th sample is of memory.stat, limits, events and pressure too (default: about every 5s)",
     )
+    .option(
+      "--profile <name>",
+      "ready policy that says which processes are an application's (--resource app)",
+    )
+    .option("--config <file>", "policy file (TOML) that says so")
     .option("--json", "print the summary as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (options: RecordOptions) => {
@@ -76,7 +85,10 @@ function required<T>(option: string, parsed: Parsed<T>): T {
 
 /** @throws Fault (usage) for what cannot be recorded, and for options that say nothing about what is */
 function recordedOf(options: RecordOptions): readonly Recordable[] {
-  if (options.resource === undefined) return RECORDED_BY_DEFAULT;
+  if (options.resource === undefined) {
+    requireApp(RECORDED_BY_DEFAULT, options);
+    return RECORDED_BY_DEFAULT;
+  }
   const words = options.resource.flatMap((each) => each.split(",")).map((word) => word.trim());
   for (const word of words) {
     if (RECORDABLE.some((each) => each === word)) continue;
@@ -88,12 +100,23 @@ function recordedOf(options: RecordOptions): readonly Recordable[] {
     );
   }
   const recorded = RECORDABLE.filter((each) => words.includes(each));
+  requireApp(recorded, options);
   const { cgroup, all, statEvery } = options;
   if (recorded.includes("cgroups") || (cgroup ?? all ?? statEvery) === undefined) return recorded;
   const option = cgroup === undefined ? (all === undefined ? "--stat-every" : "--all") : "--cgroup";
   throw new Fault(
     ExitCode.usage,
     `${option}: expected cgroups among the resources, found --resource ${recorded.join(",")}; add them, or leave ${option} out`,
+  );
+}
+
+/** @throws Fault (usage) for a policy without what is taken from it */
+function requireApp(recorded: readonly Recordable[], { config, profile }: RecordOptions): void {
+  if (recorded.includes("app") || (config ?? profile) === undefined) return;
+  const option = profile === undefined ? "--config" : "--profile";
+  throw new Fault(
+    ExitCode.usage,
+    `${option}: expected app among the resources, found --resource ${recorded.join(",")}; add it, or leave ${option} out`,
   );
 }
 

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { Command } from "commander";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import type { Policy } from "../../core/policy/policy.ts";
@@ -6,6 +7,7 @@ import { parseDuration } from "../../core/units.ts";
 import { HOST_ROOTS } from "../../workers/common/roots.ts";
 import { readSwitches } from "../config/kernel-switches.ts";
 import { loadPolicyApart } from "../config/load-policy-apart.ts";
+import type { ApplicationOverrides } from "../config/override-applications.ts";
 import { Guard } from "../coordinator/coordinator.ts";
 import { settle, startSmall } from "../coordinator/footprint.ts";
 import { idle } from "../coordinator/idle.ts";
@@ -21,6 +23,9 @@ interface RunOptions {
   readonly dryRun?: boolean;
   readonly duration?: string;
   readonly logJson?: boolean;
+  readonly callbacks?: string;
+  readonly exitWithApplication?: boolean;
+  readonly monitorLog?: string;
 }
 
 /** How often the live line is written: on a terminal over itself, elsewhere as a line each. */
@@ -32,6 +37,8 @@ Examples:
   plimsoll run                                      guard the host by the built-in policy
   plimsoll run --config /etc/plimsoll.toml          by a policy of your own
   plimsoll run --profile ork                        every resource, on a node of virtual machines
+  plimsoll run --profile nso                        Cisco NSO: debug dumps at 90 %, a graceful end at 95 %
+  plimsoll run --profile nso --callbacks my.mjs     with functions of your own (plimsoll init --callbacks)
   plimsoll run --scope /build --dry-run             watch one memory cgroup, signal nobody
   plimsoll run --duration 5s                        for five seconds, then the summary
 
@@ -48,6 +55,9 @@ export function runCommand(): Command {
     .option("--scope <cgroup>", '"host", or a memory cgroup\'s path such as /machine/build')
     .option("--dry-run", "decide and record, but signal nobody and move no limit")
     .option("--duration <time>", 'stop after this time, such as "5s" or "2h"')
+    .option("--callbacks <file>", "module with functions of your own for an application's levels (FILE.mjs)")
+    .option("--exit-with-application", "end when the application has ended; else wait for it to come again")
+    .option("--monitor-log <file>", "write the NSO measurement tool's own lines to this file")
     .option("--log-json", "log as JSON lines")
     .addHelpText("after", EXAMPLES)
     .action(run);
@@ -55,11 +65,13 @@ export function runCommand(): Command {
 
 async function run(options: RunOptions): Promise<void> {
   startSmall();
+  // Node pipes the output of each worker to ours, with listeners of its own (worker_threads), and warns above ten.
+  for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
   const durationMs = durationOf(options.duration);
   const request = {
     file: options.config,
     profile: options.profile,
-    overrides: { scope: options.scope, dryRun: options.dryRun },
+    overrides: { scope: options.scope, dryRun: options.dryRun, app: applicationsOf(options) },
   };
   const switches = readSwitches(HOST_ROOTS.proc, process.env);
   const load = (): Policy => applySwitches(loadPolicyApart(request), switches);
@@ -73,6 +85,8 @@ async function run(options: RunOptions): Promise<void> {
     await idle({ policy, switches, auditPath, kernelLogPath: HOST_ROOTS.kmsg, log }, told);
     process.exit(ExitCode.done);
   }
+  let leave = (_reason: string): void => undefined;
+  const left = new Promise<string>((resolve) => (leave = resolve));
   const guard = new Guard({
     policy,
     roots: HOST_ROOTS,
@@ -82,9 +96,10 @@ async function run(options: RunOptions): Promise<void> {
     log,
     loadPolicy: load,
     switches,
+    leave: (reason) => leave(reason),
     allowFaults: process.env["PLIMSOLL_ALLOW_FAULTS"] === "1",
   });
-  const told = untilTold(durationMs, () => guard.reload());
+  const told = Promise.race([untilTold(durationMs, () => guard.reload()), left]);
   try {
     await guard.start();
     settle();
@@ -102,6 +117,15 @@ async function run(options: RunOptions): Promise<void> {
   }
   // What is left may be a thread that is blocked in the kernel; nothing waits for it.
   process.exit(process.exitCode ?? ExitCode.done);
+}
+
+/** Paths as they are meant where the command was given; a guard that reads its policy anew means the same. */
+function applicationsOf({ callbacks, exitWithApplication, monitorLog }: RunOptions): ApplicationOverrides {
+  return {
+    callbacks: callbacks === undefined ? undefined : path.resolve(callbacks),
+    exitWithApplication,
+    monitorLog: monitorLog === undefined ? undefined : path.resolve(monitorLog),
+  };
 }
 
 function durationOf(text: string | undefined): number | null {

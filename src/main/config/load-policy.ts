@@ -7,6 +7,7 @@ import type { LineOf } from "../../core/policy/locate.ts";
 import type { CgroupsPolicy, Policy } from "../../core/policy/policy.ts";
 import { formatKey, PolicyFault, type PolicyProblem } from "../../core/policy/problem.ts";
 import { ExitCode, Fault } from "../../core/fault.ts";
+import { type ApplicationOverrides, lintNamedModule, overrideApplications } from "./override-applications.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { passwdLookup } from "./passwd.ts";
 import { PROFILE_DEFAULT, profilePath } from "./profiles.ts";
@@ -21,7 +22,11 @@ export interface PolicyRequest {
   readonly profile?: string | undefined;
   /** What the command line says counts before any file. */
   readonly overrides?:
-    | { readonly scope?: string | undefined; readonly dryRun?: boolean | undefined }
+    | {
+        readonly scope?: string | undefined;
+        readonly dryRun?: boolean | undefined;
+        readonly app?: ApplicationOverrides | undefined;
+      }
     | undefined;
   /** Where users' names are looked up (passwd(5)). */
   readonly passwdPath?: string | undefined;
@@ -54,12 +59,17 @@ export function checkPolicy(
 ): CheckedPolicy {
   const { layers, findings } = readLayers(request);
   const said = readNamedCalibration(layers);
+  const moduleProblems = request.overrides?.app?.callbacks === undefined ? lintNamedModule(layers) : [];
   const policy = withOverrides(compilePolicy(layers, said.calibration), request.overrides ?? {});
   const lineOf: LineOf = (path) => layers.at(-1)?.lineOf(path) ?? null;
   const host = factsOf?.(policy.scope) ?? null;
   const all = [...lintPolicy(policy, host, lineOf), ...findings, ...said.findings];
   const errors = all.filter(({ severity }) => severity === "error");
-  const problems = [...said.problems, ...errors.map((error) => asProblem(error, policy.source))];
+  const problems = [
+    ...said.problems,
+    ...moduleProblems,
+    ...errors.map((error) => asProblem(error, policy.source)),
+  ];
   if (problems.length > 0) throw new PolicyFault(problems);
   return { policy, findings: all, host };
 }
@@ -124,7 +134,8 @@ function withOverrides(policy: Policy, overrides: NonNullable<PolicyRequest["ove
   if (scope !== null && !scope.ok) {
     throw new Fault(ExitCode.usage, `--scope: expected ${scope.expected}, found ${scope.found}`);
   }
-  return { ...policy, scope: scope?.value ?? policy.scope, dryRun: overrides.dryRun ?? policy.dryRun };
+  const said = { ...policy, scope: scope?.value ?? policy.scope, dryRun: overrides.dryRun ?? policy.dryRun };
+  return { ...said, app: overrideApplications(said, overrides.app ?? {}) };
 }
 
 function asProblem({ line, key, expected, found, advice }: Finding, file: string): PolicyProblem {

@@ -1,13 +1,18 @@
 /** Ladders: each resource has the steps that can help it, and refuses the others. */
+import type { AppRung } from "../../core/policy/applications.ts";
 import {
   DEADLINE_DEFAULT_MS,
+  DUMP_COUNT_DEFAULT,
+  DUMP_SPACING_DEFAULT_MS,
   NICE_DEFAULT,
   QUARANTINE_CORES_DEFAULT,
+  STABLE_DEFAULT_MS,
   THROTTLE_SHARE_DEFAULT,
 } from "../../core/policy/document.ts";
 import type { Rung } from "../../core/policy/policy.ts";
 import type { CpuRung, DiskRung, IoRung } from "../../core/policy/resources.ts";
 import { describeValue, type Parsed } from "../../core/units.ts";
+import { readEnd, readSignal, readWaitFile } from "./read-application-values.ts";
 import { countWithin, durationWithin, numberUpTo, readCommand, readShare } from "./read-values.ts";
 import { choice, HOUR_MS, list, scalar, type Shape, table } from "./schema-parts.ts";
 import { type Schema, z } from "./zod.ts";
@@ -19,6 +24,12 @@ interface Said {
   readonly nice?: number;
   readonly cores?: number;
   readonly share?: number;
+  readonly count?: number;
+  readonly spacing?: number;
+  readonly signal?: string;
+  readonly file?: string;
+  readonly ends_with?: string;
+  readonly stable?: number;
 }
 
 /** A kind of step. */
@@ -113,11 +124,62 @@ export const IO_RUNGS: RungKinds<IoRung> = {
   },
 };
 
+/** More dumps than anybody reads. */
+const DUMPS_MAX = 100;
+
+export const APP_RUNGS: RungKinds<AppRung> = {
+  log: LOG,
+  dump: {
+    shape: {
+      run: scalar(readCommand),
+      count: scalar(countWithin(1, DUMPS_MAX)),
+      spacing: scalar(durationWithin(0, HOUR_MS)),
+      deadline,
+    },
+    needed: "run",
+    make: (said) => ({
+      action: "dump",
+      command: said.run ?? "",
+      count: said.count ?? DUMP_COUNT_DEFAULT,
+      spacingMs: said.spacing ?? DUMP_SPACING_DEFAULT_MS,
+      deadlineMs: said.deadline ?? DEADLINE_DEFAULT_MS.dump,
+    }),
+  },
+  signal: {
+    shape: { signal: scalar(readSignal), deadline },
+    needed: "signal",
+    make: (said) => ({
+      action: "signal",
+      signal: said.signal ?? "",
+      deadlineMs: said.deadline ?? DEADLINE_DEFAULT_MS.signal,
+    }),
+  },
+  wait: {
+    shape: {
+      file: scalar(readWaitFile),
+      ends_with: scalar(readEnd),
+      stable: scalar(durationWithin(100, HOUR_MS)),
+      deadline,
+    },
+    needed: "file",
+    make: (said) => ({
+      action: "wait",
+      file: said.file ?? "",
+      endsWith: said.ends_with ?? null,
+      stableMs: said.stable ?? STABLE_DEFAULT_MS,
+      deadlineMs: said.deadline ?? DEADLINE_DEFAULT_MS.wait,
+    }),
+  },
+  command: COMMAND,
+  sigterm: signal("sigterm"),
+  sigkill: signal("sigkill"),
+};
+
 /** The keys that steps have, of all kinds. */
 export const RUNG_KEYS: readonly string[] = [
   ...new Set([
     "action",
-    ...[MEMORY_RUNGS, CPU_RUNGS, DISK_RUNGS, IO_RUNGS].flatMap((kinds) =>
+    ...[MEMORY_RUNGS, CPU_RUNGS, DISK_RUNGS, IO_RUNGS, APP_RUNGS].flatMap((kinds) =>
       Object.values(kinds).flatMap(({ shape }) => Object.keys(shape)),
     ),
   ]),

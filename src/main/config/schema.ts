@@ -20,6 +20,7 @@ import {
 } from "./read-values.ts";
 import type { UidOf } from "./passwd.ts";
 import { ladderOf, MEMORY_RUNGS, RUNG_KEYS } from "./schema-ladder.ts";
+import { APPLICATION_KEY_PLACES, applicationKeys } from "./schema-applications.ts";
 import { choice, HOUR_MS, list, MINUTE_MS, scalar, table, tableOrFalse } from "./schema-parts.ts";
 import { RESOURCE_KEY_PLACES, resourceTables } from "./schema-resources.ts";
 import type { Schema } from "./zod.ts";
@@ -130,6 +131,7 @@ export function policySchema(uidOf: UidOf): Schema<PolicyDocument> {
     rescue: rescueTable,
     record: recordTable,
     ...resourceTables,
+    ...applicationKeys,
   };
   return table({ ...topShape, ...tables }) as unknown as Schema<PolicyDocument>;
 }
@@ -149,6 +151,7 @@ export const KEY_PLACES: readonly (readonly [key: string, place: string])[] = [
       "rescue",
       "record",
       ...Object.keys(resourceTables),
+      ...Object.keys(applicationKeys),
     ],
     "the top of the file",
   ),
@@ -162,4 +165,5 @@ export const KEY_PLACES: readonly (readonly [key: string, place: string])[] = [
   ...placed([...RULE_PARTS, "descendants"], "a rule of [victim]"),
   ...placed(RUNG_KEYS, "a step of a ladder"),
   ...RESOURCE_KEY_PLACES,
+  ...APPLICATION_KEY_PLACES,
 ];

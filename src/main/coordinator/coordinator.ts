@@ -47,6 +47,8 @@ export interface GuardOptions {
   readonly loadPolicy: () => Policy;
   /** What of it the kernel command line switched off; {@link loadPolicy} heeds it. */
   readonly switches: KernelSwitches;
+  /** The guard is to end, for the reason given. */
+  readonly leave: (reason: string) => void;
   /** Faults may be asked for over the status socket: for tests only. */
   readonly allowFaults: boolean;
 }
@@ -122,6 +124,8 @@ export class Guard {
     await this.#keepers.start(policy);
     await this.#crew.start(this.#workers());
     await this.#firstSample();
+    // Its signal has to be in time, so its lane is there before.
+    if (this.#policy.app.enabled) this.#crew.post("app-lane", { type: "prepare", resource: "app" });
     this.#record(this.#startedEvent());
     this.#tellSwitches();
     this.#tellOfMachines();
@@ -301,6 +305,7 @@ export class Guard {
     if (worker === "cgroups") raiseEvent(descriptors.cgroupsEvent);
     if (worker === "host") raiseEvent(descriptors.hostEvent);
     if (worker === "net") raiseEvent(descriptors.netEvent);
+    if (worker === "app") raiseEvent(descriptors.appEvent);
     if (worker === "action") raiseEvent(descriptors.actionEvent);
   }
 
@@ -308,6 +313,7 @@ export class Guard {
     const { log } = this.#options;
     if (message.type === "log") return log[message.severity](message.text);
     if (message.type === "thresholds") return void this.#tellOfUsage(message);
+    if (message.type === "leave") return this.#options.leave(message.reason);
     if (message.type === "retire") return this.#crew.retire(message.worker);
     if (message.type === "resource-status") return this.#resources.answer(message.id, message.resources);
     if (message.type === "cgroup-figures") return this.#cgroups.answer(message.id, message.figures);
@@ -364,10 +370,11 @@ export class Guard {
     if (worker === "analysis") {
       this.#crew.post("rescue", { type: "ask-outstanding" });
       // With the policy, they tell again what their numbers mean.
-      for (const name of ["host", "net", "vm"] as const)
+      for (const name of ["host", "net", "vm", "app", "callbacks"] as const)
         this.#crew.post(name, { type: "policy", policy: this.#policy });
     }
-    if (isLane(worker) || worker === "vm") return this.#laneRestarted(worker, unread);
+    if (isLane(worker) || worker === "vm" || worker === "callbacks")
+      return this.#laneRestarted(worker, unread);
     if (worker !== "recorder") return unread;
     // With the policy, the process sampler tells again who the largest are.
     this.#crew.post("processes", { type: "policy", policy: this.#policy });

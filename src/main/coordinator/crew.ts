@@ -23,6 +23,9 @@ const FILES: Readonly<Record<WorkerName, string>> = {
   "disk-lane": "../../workers/lane/disk/worker.js",
   "io-lane": "../../workers/lane/io/worker.js",
   "net-lane": "../../workers/lane/net/worker.js",
+  app: "../../workers/app/worker.js",
+  "app-lane": "../../workers/lane/app/worker.js",
+  callbacks: "../../workers/callbacks/worker.js",
 };
 
 /** All code has to be read from disk first, perhaps on a host that is busy already. */
@@ -171,11 +174,11 @@ export class Crew {
     this.#stopping = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.#stopThese(
-      ["sentinel", "memory", "processes", "cgroups", "rescue", "host", "net"],
+      ["sentinel", "memory", "processes", "cgroups", "rescue", "host", "net", "app"],
       limitMs * 0.3,
     );
     await this.#stopThese(["analysis"], limitMs * 0.2);
-    await this.#stopThese(["action", "vm", ...LANES], limitMs * 0.3);
+    await this.#stopThese(["action", "vm", "callbacks", ...LANES], limitMs * 0.3);
     await this.#stopThese(["recorder", "dataset"], limitMs * 0.2);
   }
 

@@ -64,6 +64,7 @@ export function openDescriptors(helper: HelperProcess | null, kernelLog: number)
     rescueEvent: createEvent(),
     hostEvent: createEvent(),
     netEvent: createEvent(),
+    appEvent: createEvent(),
     hostTimer: Timer.create(true).descriptor,
     helperInput: helper?.inputDescriptor ?? -1,
     helperOutput: helper?.outputDescriptor ?? -1,

@@ -75,6 +75,9 @@ export class Unfinished {
       case "disk-lane":
       case "io-lane":
       case "net-lane":
+      case "app":
+      case "app-lane":
+      case "callbacks":
         return [];
     }
   }

@@ -15,7 +15,7 @@ export interface Circumstances {
 
 /** Which workers a policy asks for; lanes begin by themselves. */
 export function wantedWorkers(policy: Policy, has: Circumstances): WorkerName[] {
-  const { cgroups, rescue, scope, cpu, disk, io, net, vm } = policy;
+  const { cgroups, rescue, scope, cpu, disk, io, net, vm, app } = policy;
   const rescues = rescue.cgroups.length > 0 && (has.rescue || policy.dryRun);
   const more: WorkerName[] = [];
   if (has.cgroups && (cgroups.enabled || rescues)) more.push("cgroups");
@@ -25,6 +25,8 @@ export function wantedWorkers(policy: Policy, has: Circumstances): WorkerName[] 
   if (net.enabled) more.push("net");
   // A thread that could never do anything costs as much memory as any other.
   if (vm.enabled && (has.virsh || vm.qemuCgroups.length > 0)) more.push("vm");
+  if (app.enabled) more.push("app");
+  if (app.enabled && app.callbacksPath !== null) more.push("callbacks");
   return [...GUARD_WORKERS, ...more];
 }
 

@@ -73,6 +73,14 @@ export function recordingPolicy(base: Policy, request: RecordRequest): Policy {
       freezeOnCpu: false,
       destroy: false,
     },
+    app: {
+      enabled: has("app"),
+      applications: has("app") ? base.app.applications.map((each) => ({ ...each, intervalMs })) : [],
+      callbacksPath: null,
+      callbackDeadlineMs: base.app.callbackDeadlineMs,
+      exitWithApplication: false,
+      monitorLogPath: null,
+    },
   };
 }
 

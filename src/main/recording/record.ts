@@ -1,5 +1,6 @@
 import path from "node:path";
 import { ExitCode, Fault } from "../../core/fault.ts";
+import type { Policy } from "../../core/policy/policy.ts";
 import { findMemoryHierarchy, type MemoryHierarchy } from "../../workers/common/cgroup-path.ts";
 import { HOST_ROOTS } from "../../workers/common/roots.ts";
 import type { RecordOptions } from "../cli/record-command.ts";
@@ -28,6 +29,8 @@ const PROGRESS_PLAIN_MS = 10_000;
 export async function record(options: RecordOptions, request: RecordRequest): Promise<ExitCode> {
   const directory = path.resolve(options.out);
   const span = recordingSpan(options, Date.now());
+  const base = loadPolicyApart({ file: options.config, profile: options.profile });
+  requireApplications(request, base);
   const hierarchy = hierarchyFor(request);
   const cgroups = hierarchy === null ? 0 : countMatching(hierarchy, request.patterns);
   claimDirectory(directory);
@@ -44,7 +47,7 @@ export async function record(options: RecordOptions, request: RecordRequest): Pr
   }
   startSmall();
   raisePriority();
-  const policy = recordingPolicy(loadPolicyApart({}), request);
+  const policy = recordingPolicy(base, request);
   const version = packageVersion();
   const roots = HOST_ROOTS;
   const recording = new Recording({ directory, request, policy, roots, cgroups, version, log });
@@ -81,6 +84,15 @@ function hierarchyFor({ recorded }: RecordRequest): MemoryHierarchy | null {
   throw new Fault(
     ExitCode.unsupportedHost,
     `expected a cgroup hierarchy with the memory controller below ${HOST_ROOTS.cgroup}, found none; see "plimsoll doctor", or record other resources (--resource)`,
+  );
+}
+
+/** @throws Fault (usage) when applications are to be recorded and the policy has none */
+function requireApplications({ recorded }: RecordRequest, { app }: Policy): void {
+  if (!recorded.includes("app") || app.applications.length > 0) return;
+  throw new Fault(
+    ExitCode.usage,
+    "--resource app: expected a policy that says which processes are an application's, found none in it; name one by --profile (such as nso) or --config",
   );
 }
 

@@ -59,6 +59,7 @@ function workersFor(recorded: readonly Recordable[]): WorkerName[] {
     ...(has("memory") && !has("cgroups") ? (["memory"] as const) : []),
     ...(has("cpu", "disk", "io", "net") ? (["host"] as const) : []),
     ...(has("vm") ? (["vm"] as const) : []),
+    ...(has("app") ? (["app"] as const) : []),
     "dataset",
   ];
 }
@@ -119,9 +120,10 @@ export class Recording {
   }
 
   #wake(worker: WorkerName): void {
-    const { cgroupsEvent, hostEvent, samplerTimer } = this.#shared.descriptors;
+    const { cgroupsEvent, hostEvent, appEvent, samplerTimer } = this.#shared.descriptors;
     if (worker === "cgroups") raiseEvent(cgroupsEvent);
     if (worker === "host") raiseEvent(hostEvent);
+    if (worker === "app") raiseEvent(appEvent);
     // It waits for nothing but its clock, which may be slow.
     if (worker === "memory") Timer.adopt(samplerTimer).set(this.#options.request.intervalMs * 1000, 1);
   }
@@ -130,7 +132,8 @@ export class Recording {
   #restarted(worker: WorkerName): void {
     if (worker !== "dataset") return;
     const { policy } = this.#options;
-    for (const name of ["cgroups", "host", "vm"] as const) this.#crew.post(name, { type: "policy", policy });
+    for (const name of ["cgroups", "host", "vm", "app"] as const)
+      this.#crew.post(name, { type: "policy", policy });
   }
 }
 
@@ -187,6 +190,7 @@ function openDescriptors(): SharedDescriptors {
     rescueEvent: absent,
     hostEvent: createEvent(),
     netEvent: absent,
+    appEvent: createEvent(),
     hostTimer: Timer.create(true).descriptor,
     helperInput: absent,
     helperOutput: absent,
@@ -204,6 +208,7 @@ function firstManifest({ request, roots, version }: RecordingOptions): Manifest 
     cgroupVersion: findMemoryHierarchy(roots.cgroup)?.version ?? null,
     resources: request.recorded,
     clock: { name: "CLOCK_MONOTONIC", anchorMonotonicUs: Math.round(monotonicUs()), anchorWallMs },
+    zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
     intervalMs: request.intervalMs,
     intervalsMs: intervalsMs(request),
     statEvery: request.statEvery,

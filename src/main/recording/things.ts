@@ -4,6 +4,8 @@ import type { Resource } from "../../core/resources/resource.ts";
 
 /** There may be as many machines without that anybody has to be asked. */
 const MACHINES = 64;
+/** Of applications. */
+const PROCESSES = 64;
 
 /** How many rows a tick of each resource has on this host now: for the size of rings, so that a guess will do. */
 export function rowsPerTick(procRoot: string): Readonly<Record<Resource, number>> {
@@ -13,6 +15,7 @@ export function rowsPerTick(procRoot: string): Readonly<Record<Resource, number>
     io: countLines(path.join(procRoot, "diskstats"), /^./gm),
     net: countLines(path.join(procRoot, "net/dev"), /^[^|]+:/gm),
     vm: MACHINES,
+    app: PROCESSES,
   };
 }
 

@@ -3,6 +3,7 @@ import type { Walk } from "../../core/memory/decision.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { monotonicUs } from "../common/clock.ts";
 import type { WorkerContext } from "../common/worker.ts";
+import { AppAnalysis } from "./app.ts";
 import { CpuAnalysis } from "./cpu.ts";
 import { DiskAnalysis } from "./disk.ts";
 import { IoAnalysis } from "./io.ts";
@@ -13,18 +14,21 @@ import { VmAnalysis } from "./vm.ts";
 /** The analysis's part for what is guarded besides memory. */
 export class Resources {
   readonly vm: VmAnalysis;
+  readonly #app: AppAnalysis;
   readonly #context: WorkerContext;
   readonly #parts: readonly ResourceAnalysis[];
 
   constructor(context: WorkerContext) {
     this.#context = context;
     this.vm = new VmAnalysis(context);
+    this.#app = new AppAnalysis(context);
     this.#parts = [
       new CpuAnalysis(context, this.vm),
       new DiskAnalysis(context),
       new IoAnalysis(context),
       new NetAnalysis(context),
       this.vm,
+      this.#app,
     ];
   }
 
@@ -48,6 +52,11 @@ export class Resources {
 
   takePolicy(policy: Policy): void {
     for (const part of this.#parts) part.takePolicy(policy);
+  }
+
+  /** A sample of the host's memory was taken. */
+  takeMemory(frame: Float64Array): void {
+    this.#app.takeMemory(frame);
   }
 
   takeWalk(walk: Walk): void {

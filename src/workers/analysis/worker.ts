@@ -100,6 +100,7 @@ class Analysis {
     }
     while (this.#samples.next(this.#frame)) {
       this.#step({ frame: this.#frame, walk: null, end: null });
+      this.#resources.takeMemory(this.#frame);
       // On a crowded machine samples may come as fast as they are taken in: that is no hanging.
       if (!this.#context.alive()) return false;
     }

@@ -18,7 +18,7 @@ export interface SharedDescriptors {
   /** The cgroup sampler's clock. */
   readonly cgroupsTimer: number;
   /** Wake the sentinel, the process sampler, the cgroup sampler, the action lane, the rescue thread, the host's sampler, the
-   * thread that listens to interfaces out of poll(2). */
+   * thread that listens to interfaces, the applications' sampler out of poll(2). */
   readonly sentinelEvent: number;
   readonly processesEvent: number;
   readonly cgroupsEvent: number;
@@ -26,6 +26,7 @@ export interface SharedDescriptors {
   readonly rescueEvent: number;
   readonly hostEvent: number;
   readonly netEvent: number;
+  readonly appEvent: number;
   /** The clock of the host's sampler. */
   readonly hostTimer: number;
   /** Both ends of the talk with the helper that starts commands; -1 without one. */

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { CGROUPS_FILE } from "../../core/dataset/cgroup-lines.ts";
-import type { Manifest, SegmentEntry } from "../../core/dataset/manifest.ts";
+import { type Manifest, type SegmentEntry, withClock } from "../../core/dataset/manifest.ts";
 import { NAMES_FILE } from "../../core/dataset/name-lines.ts";
 import { forEachTable, parseSegmentFile, tablesOf, type TableName } from "../../core/dataset/tables.ts";
 import type { Message } from "../../core/messages.ts";
@@ -63,6 +63,11 @@ export class DatasetWriter {
   /** As {@link takeCgroups}, of what else rows are about. */
   takeNames(letter: Message & { readonly type: "names" }, nowUs: number): void {
     this.#names.take(letter, nowUs);
+  }
+
+  /** Takes what both clocks say now: the manifest tells of it when the wall clock was set, or the host slept. */
+  noteClocks(monotonicUs: number, wallMs: number): void {
+    this.#manifest = withClock(this.#manifest, { monotonicUs: Math.round(monotonicUs), wallMs });
   }
 
   /**

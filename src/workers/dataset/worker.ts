@@ -33,6 +33,7 @@ class DatasetWorker {
     if (port === null) throw new Error("the dataset's thread is a worker");
     const looking = setInterval(() => {
       if (!this.#context.alive()) process.exit();
+      this.#writer.noteClocks(monotonicUs(), Date.now());
       this.#note(this.#writer.flush(monotonicUs() / 1000, this.#missedTicks));
     }, LOOK_MS);
     port.on("message", ({ message }: { message: Message }) => {

@@ -1,3 +1,4 @@
+import { AppLines } from "../../../core/app/lines.ts";
 import { FillRate } from "../../../core/memory/fill-rate.ts";
 import { distanceBytes, memoryLines } from "../../../core/memory/lines.ts";
 import { nextIntervalUs, worthChanging } from "../../../core/memory/pace.ts";
@@ -36,6 +37,8 @@ class MemorySampler {
   readonly #frame = new Float64Array(MEMORY_COLUMNS.length);
   readonly #fill = new FillRate();
   #policy: Policy;
+  /** Where applications have their levels. */
+  #appLines: AppLines;
   #intervalUs = 0;
   #tickUs = Number.NaN;
   #lastRingUs = 0;
@@ -48,6 +51,7 @@ class MemorySampler {
   constructor(context: WorkerContext) {
     this.#context = context;
     this.#policy = context.start.policy;
+    this.#appLines = appLinesOf(this.#policy);
     this.#writer = new RingWriter(context.start.memoryRing);
     this.#timer = Timer.adopt(context.start.descriptors.samplerTimer);
   }
@@ -70,7 +74,7 @@ class MemorySampler {
       if (!this.#context.alive()) return;
       for (let message = this.#context.receive(); message !== null; message = this.#context.receive()) {
         if (message.type === "stop") return reader.close();
-        if (message.type === "policy") this.#policy = message.policy;
+        if (message.type === "policy") this.#takePolicy(message.policy);
         else throw new Error(`the memory sampler knows no message ${message.type}`);
       }
       reader.read(this.#frame, this.#countersDue(wokenUs));
@@ -78,6 +82,11 @@ class MemorySampler {
       this.#finishSample(ticks, wokenUs);
       this.#pace();
     }
+  }
+
+  #takePolicy(policy: Policy): void {
+    this.#policy = policy;
+    this.#appLines = appLinesOf(policy);
   }
 
   /** Near a line the counters, which are for rates over a second, need not be in every sample. */
@@ -157,12 +166,13 @@ class MemorySampler {
     const available = this.#frame[Mem.availableBytes] as number;
     const lines = memoryLines(this.#policy, this.#frame[Mem.totalBytes] as number);
     const calmUs = memory.intervalMs * 1000;
-    const distance = distanceBytes(lines, available);
+    const crossed = this.#appLines.take(this.#frame);
+    const distance = Math.min(distanceBytes(lines, available), this.#appLines.distanceBytes);
     const wantedUs = nextIntervalUs(this.#fill, distance, calmUs, this.#shortestUs);
     const board = this.#context.board;
     board.setGauge(Gauge.intervalUs, this.#intervalUs);
     const nowUs = this.#frame[Mem.timeUs] as number;
-    const calm = wantedUs >= calmUs && available > lines.walkBytes && board.worstLevel === 0;
+    const calm = !crossed && wantedUs >= calmUs && available > lines.walkBytes && board.worstLevel === 0;
     if (!calm || nowUs - this.#lastRingUs >= CALM_RING_US) {
       this.#lastRingUs = nowUs;
       board.ring();
@@ -181,6 +191,11 @@ class MemorySampler {
     this.#tickUs = monotonicUs() - this.#intervalUs + Math.round(firstUs);
     this.#timer.set(this.#intervalUs, Math.round(firstUs));
   }
+}
+
+/** In a scope of one cgroup samples are the cgroup's: applications are judged by the host's. */
+function appLinesOf({ app, scope }: Policy): AppLines {
+  return new AppLines(scope === "host" ? app : { ...app, enabled: false });
 }
 
 new MemorySampler(WorkerContext.current()).run();

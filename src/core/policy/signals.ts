@@ -1,0 +1,36 @@
+/** Names of signals as signal(7) has them, of x86 and ARM alike; without those of real time, which mean nothing by themselves. */
+export const SIGNAL_NAMES = [
+  "SIGHUP",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGILL",
+  "SIGTRAP",
+  "SIGABRT",
+  "SIGBUS",
+  "SIGFPE",
+  "SIGKILL",
+  "SIGUSR1",
+  "SIGSEGV",
+  "SIGUSR2",
+  "SIGPIPE",
+  "SIGALRM",
+  "SIGTERM",
+  "SIGCHLD",
+  "SIGCONT",
+  "SIGSTOP",
+  "SIGTSTP",
+  "SIGTTIN",
+  "SIGTTOU",
+  "SIGURG",
+  "SIGXCPU",
+  "SIGXFSZ",
+  "SIGVTALRM",
+  "SIGPROF",
+  "SIGWINCH",
+  "SIGIO",
+  "SIGPWR",
+  "SIGSYS",
+] as const;
+
+/** No process can answer these (signal(7)): nothing is dumped, and nothing ended gracefully. */
+export const UNANSWERABLE: ReadonlySet<string> = new Set(["SIGKILL", "SIGSTOP"]);
