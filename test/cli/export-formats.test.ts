@@ -25,12 +25,13 @@ const ROWS: Readonly<Record<TableName, number>> = {
 const FORMATS = ["arrow", "csv", "json", "parquet"] as const;
 /** Of numbers 1 to 4: what CSV has to quote, what UTF-8 needs several bytes for, and one that nobody names (5). */
 const PATHS = ["/plain.slice", '/a,b "c"', "/line\r\nend", "/größe 🚢"];
-/** Of numbers 1 to 4 too: mounts, devices, interfaces, machines. */
+/** Of numbers 1 to 4 too: mounts, devices, interfaces, machines, processes. */
 const NAMED: Partial<Readonly<Record<TableName, string>>> = {
   disk: "mount",
   io: "device",
   net: "interface",
   vm: "machine",
+  app: "process",
 };
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), "plimsoll-export-"));
 const dataset = path.join(directory, "recorded");
@@ -42,7 +43,7 @@ beforeAll(() => {
   const producer = new Producer(64, 32);
   const writer = new DatasetWriter(beginDataset(dataset), producer.rings, 8192);
   writer.takeCgroups({ type: "cgroups", appeared: PATHS.map((name, i) => cgroup(i + 1, name)), gone: [] }, 0);
-  for (const resource of ["disk", "io", "net", "vm"] as const) {
+  for (const resource of ["disk", "io", "net", "vm", "app"] as const) {
     const appeared = PATHS.map((name, i) => ({
       number: i + 1,
       name: `${resource} ${name}`,
