@@ -79,7 +79,7 @@ test("--resource: the lines about some resources; moved limits are about memory"
   const wrong = audit(["--file", file, "--resource", "tape"]);
   expect(wrong.code).toBe(2);
   expect(wrong.stderr).toBe(
-    'plimsoll: --resource: expected some of memory, cpu, disk, io, net, vm, found "tape"\n',
+    'plimsoll: --resource: expected some of memory, cpu, disk, io, net, vm, app, found "tape"\n',
   );
 });
 
