@@ -104,6 +104,8 @@ function judge(state: CpuState, load: Load, terms: CpuTerms, ask: AskMachines): 
     state.inARow = 0;
     return { changes, orders, nobody: null };
   }
+  // A machine may have come since; of processes, what was said lately is not said again.
+  if (load.timeUs < state.quietUntilUs) return { changes, orders, nobody: null };
   const ranking = rank(state, load, terms);
   if (ranking === null) return { changes, orders, nobody: null };
   const order = orderOf(state, load, cpu, ranking, why);
@@ -118,8 +120,7 @@ function isDue(state: CpuState, load: Load, cpu: CpuPolicy): boolean {
     state.inARow >= cpu.inARow &&
     load.recentShare >= cpu.busyShare &&
     state.inFlight === null &&
-    !state.laneTaken &&
-    load.timeUs >= state.quietUntilUs
+    !state.laneTaken
   );
 }
 
