@@ -62,7 +62,7 @@ test("a line each resource, in 100 columns; the same as JSON; over the socket to
   for (const line of table) expect(line.length).toBeLessThan(100);
   expect(table.some((line) => /^cpu +host +(none|warning|critical) +busy /.test(line))).toBe(true);
   expect(table.some((line) => /^disk +\/ +\S+ +\S/.test(line))).toBe(true);
-  expect(table.at(-1)).toMatch(/^vm +- +- +not guarded +- +- +-$/);
+  expect(table.at(-1)).toMatch(/^app +- +- +not guarded +- +- +-$/);
   const json = await status("--json");
   expect([json.code, json.stderr]).toEqual([0, ""]);
   const told = JSON.parse(json.stdout) as { guards: string[]; resources: Line[] };

@@ -30,6 +30,8 @@ dump_directory = "${path.join(directory, "dumps")}"
 interval = "200ms"
 main = "ncs.smp"
 groups = [{ name = "ncs.smp", cmdline = '\\.smp.*-ncs true.*${directory}' }]
+[applications.physical]
+hysteresis = "0.01%"
 [applications.physical.warning]
 used = ${percent(reached > 0 ? below / 2 : NEVER - 0.001)}
 [applications.physical.critical]

@@ -69,6 +69,7 @@ test("a resource of which there is nothing to tell has a line that says why", ()
     expect.stringMatching(/^io +- +- +not guarded +- +- +-$/),
     expect.stringMatching(/^net +- +- +not guarded +- +- +-$/),
     expect.stringMatching(/^vm +- +- +nothing seen +- +- +-$/),
+    expect.stringMatching(/^app +- +- +not guarded +- +- +-$/),
     "",
   ]);
 });
