@@ -1,13 +1,12 @@
-/** What lanes impose on cgroup v2 and on a kernel that has netem, in a VM: cpu.max, cgroup.freeze, io.max, delays. */
+/** What lanes impose on cgroup v2, in a VM: cpu.max, cgroup.freeze, io.max. */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { frameSender } from "../support/network.ts";
 import { type GuestTest, testInside } from "./inside.ts";
 import { labObstacle } from "./vm.ts";
 
-/** Tests of test/kernel/levers.test.ts, and that of net-delay.test.ts. */
+/** Tests of test/kernel/levers.test.ts. */
 const ON_V2 = [
   "levers of cgroups are imposed, changed, and put back to what was found first",
   "levers of cgroups are taken over by the next life of the lane",
@@ -19,7 +18,6 @@ const ON_V2 = [
   "levers of processes a nice value is that of all threads; one that has its own gets its own back",
   "levers of interfaces shaping and being down are taken back, by lane and guardian, also when it was renamed",
   "levers of interfaces a root qdisc that somebody else has set meanwhile is left",
-  "a squeeze delays what it lets through, and the next step that asks for no delay takes it away",
 ];
 
 const obstacle = labObstacle();
@@ -31,10 +29,7 @@ describe.skipIf(obstacle !== null)(title, () => {
 
   beforeAll(async () => {
     const shape = { memory: "2G", swap: null, cgroup: "v2" } as const;
-    // Compiled here, where that takes a second.
-    frameSender();
-    const files = ["test/kernel/levers.test.ts", "test/kernel/net-delay.test.ts"];
-    played = await testInside(shape, share, files);
+    played = await testInside(shape, share, ["test/kernel/levers.test.ts"]);
   });
 
   test.each(ON_V2)("%s", (name) => {
