@@ -42,9 +42,6 @@ function queueing(kind: string, ...options: string[]): string | null {
 export const trafficControl = (): string | null =>
   queueing("tbf", "rate", "1mbit", "burst", "70000", "latency", "50ms");
 
-/** What delays. */
-export const networkEmulator = (): string | null => queueing("netem", "delay", "10ms");
-
 /** For a policy: what else would be guarded is not. */
 export const NOTHING_ELSE = ["memory", "cpu", "disk", "io", "vm"]
   .map((table) => `[${table}]\nenabled = false\n`)
