@@ -19,7 +19,7 @@ export class BenchGuard {
     fs.writeFileSync(policy, `${more}\n[record]\naudit = "${this.auditPath}"\nkmsg = false\n`, {
       mode: 0o600,
     });
-    this.#child = spawn(process.execPath, [BIN, "run", "--config", policy, ...args], {
+    this.#child = spawn(process.execPath, ["--no-node-snapshot", BIN, "run", "--config", policy, ...args], {
       env: this.#environment,
       stdio: ["ignore", "ignore", "pipe"],
     });

@@ -174,7 +174,7 @@ describe("the unit", () => {
     const own = `${stdout}${stderr}`.split("\n").filter((line) => line.includes("u.service"));
     expect([status, own]).toEqual([0, []]);
     const text = fs.readFileSync(unit, "utf8");
-    expect(text).toContain(`ExecStart=${process.execPath} ${BIN} run`);
+    expect(text).toContain(`ExecStart=${process.execPath} --no-node-snapshot ${BIN} run`);
     if (args[2] === "--config") expect(text).toContain(`run --config "${directory}/a policy 100%%.toml"\n`);
   });
 

@@ -11,9 +11,6 @@ import { waitFor, within } from "./wait.ts";
 
 export const BIN = fileURLToPath(new URL("../../dist/src/main/cli/bin.js", import.meta.url));
 
-/** On a machine whose processors a test has loaded on purpose it may take its time. */
-const START_LIMIT_MS = 60_000;
-
 /** A line of the audit log. */
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Line = Record<string, any>;
@@ -66,6 +63,8 @@ export class GuardProcess {
     const command = [
       ...(options.under ?? []),
       process.execPath,
+      // As `npm start`, the installed program and the unit do.
+      "--no-node-snapshot",
       BIN,
       "run",
       "--config",
@@ -97,7 +96,7 @@ export class GuardProcess {
       process.stderr.write(`the guard of ${options.scope} said:\n${guard.stderr}`);
     });
     if (options.wait === false) return guard;
-    await guard.logged(/guarding .* by /, START_LIMIT_MS);
+    await guard.logged(/guarding .* by /);
     if (options.under !== undefined) await guard.recorded("its start", (line) => line["event"] === "started");
     return guard;
   }

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --no-node-snapshot
 import { Command, CommanderError } from "commander";
 // First of all, and on this thread: workers that load it before the main thread does take the process down at their end.
 import "../../native/libc.ts";

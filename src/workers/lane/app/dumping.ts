@@ -100,19 +100,22 @@ class Dumping {
       fs.closeSync(stdout);
     }
     this.#watch(stdoutName, cut);
-    return this.#finish(stdoutName, end, cut.signal.aborted);
+    return this.#finish(stdoutName, end, cut.signal);
   }
 
   /** What it wrote to stdout is the dump, unless it made one by the name it was given. */
-  #finish(stdoutName: string, end: CommandEnd, wasCut: boolean): DumpEnd {
+  #finish(stdoutName: string, end: CommandEnd, cut: AbortSignal): DumpEnd {
     const directory = this.#directory;
     if (directory.sizeBytes(stdoutName) === 0) directory.remove(stdoutName);
     else if (!directory.rename(stdoutName, this.#name)) directory.own(stdoutName);
     if (!directory.has(this.#name)) return { ok: false, text: `${this.#name}: nothing; ${end.text}` };
-    if (wasCut) {
+    if (cut.aborted) {
       directory.remove(this.#name);
       directory.remove(stdoutName);
-      return { ok: false, text: `${this.#name}: removed, as it was too large; ${end.text}` };
+      // A command that ended by itself just before does not know why.
+      const why = String(cut.reason);
+      const text = end.text.includes(why) ? end.text : `${why}; ${end.text}`;
+      return { ok: false, text: `${this.#name}: removed, as it was too large; ${text}` };
     }
     directory.own(this.#name);
     const size = formatBytes(directory.sizeBytes(this.#name));
