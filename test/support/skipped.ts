@@ -1,4 +1,4 @@
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestCase, TestModule } from "vitest/node";
 
 /** Says at the end, in one list, which tests did not run here, and why. */
 export class SkippedReporter implements Reporter {
@@ -6,11 +6,18 @@ export class SkippedReporter implements Reporter {
     const lines: string[] = [];
     for (const module of modules) {
       for (const test of module.children.allTests("skipped")) {
-        const result = test.result();
-        const why = result.state === "skipped" ? (result.note ?? "it says no reason") : "";
-        lines.push(`  ${module.relativeModuleId}: ${test.fullName}\n    ${why}`);
+        lines.push(`  ${module.relativeModuleId}: ${test.fullName}\n    ${whyOf(test)}`);
       }
     }
     if (lines.length > 0) process.stdout.write(`\nSkipped here, and why:\n${lines.join("\n")}\n`);
+  }
+}
+
+function whyOf(test: TestCase): string {
+  const result = test.result();
+  if (result.state === "skipped" && result.note !== undefined) return result.note;
+  for (let above = test.parent; ; above = above.parent) {
+    if (above.errors().length > 0) return "what sets it up has failed: see above";
+    if (above.type === "module") return "it says no reason";
   }
 }
