@@ -65,8 +65,8 @@ class OwnSampler {
     });
     // Of a worker it needs its ring, where the kernel's files are, and whether anybody wants samples.
     const policy = { net: { enabled: true, rates: { intervalMs: 1000 } } } as unknown as Policy;
-    const start = { resourceRings: { net }, roots: { proc: "/proc" }, policy, datasetDirectory: null };
-    const context = { start, log: () => undefined } as unknown as WorkerContext;
+    const start = { resourceRings: { net }, roots: { proc: "/proc" }, policy };
+    const context = { start, onlyRecords: false, log: () => undefined } as unknown as WorkerContext;
     this.#sampler = new InterfaceSampler(context, () => undefined);
     this.#rows = new RingReader(net);
   }

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { emptyHeard, messageHash, parseFrame } from "../../src/core/net/frames.ts";
 import { connectedAddresses, defaultRouteInterfaces, kernelAddress } from "../../src/core/net/guarded.ts";
 import { COUNTERS, InterfaceLines } from "../../src/core/net/interface-lines.ts";
+import { FORGOTTEN, formatForgotten, parseForgotten, readForgotten } from "../../src/core/net/forgotten.ts";
 import { parseLinkMessages } from "../../src/core/net/links.ts";
 import { advertisement, arp } from "../support/frames.ts";
 import { fuzzSettings } from "../support/fuzz.ts";
@@ -62,7 +63,7 @@ test("no message of rtnetlink breaks its parser, nor makes it read past the end"
   const header = (length: number, type: number): number[] =>
     [length & 255, length >> 8, 0, 0, type].concat(Array.from<number>({ length: 11 }).fill(0));
   const message = fc
-    .tuple(fc.constantFrom(2, 3, 16, 17), fc.uint8Array({ maxLength: 120 }), fc.nat(150))
+    .tuple(fc.constantFrom(2, 3, 16, 17, 20, 24), fc.uint8Array({ maxLength: 120 }), fc.nat(150))
     .map(([type, body, length]) => Uint8Array.from([...header(length, type), ...body]));
   fc.assert(
     fc.property(fc.oneof(message, fc.uint8Array({ maxLength: 200 })), (bytes) => {
@@ -71,6 +72,14 @@ test("no message of rtnetlink breaks its parser, nor makes it read past the end"
         expect(isWhole(found.link.mac, 2 ** 48)).toBe(true);
         expect(isWhole(found.link.vlan, 65_536)).toBe(true);
       }
+      for (const found of parseForgotten(bytes, bytes.length, 0)) {
+        if (found.type !== "addr" && found.type !== "route") continue;
+        // What is kept is what is read again, also when the file is cut off in the next one.
+        const file = formatForgotten(found.type, [found.message, found.message]);
+        expect(readForgotten(found.type, file)).toEqual([found.message, found.message]);
+        expect(readForgotten(found.type, file.subarray(0, -1))).toEqual([found.message]);
+      }
+      for (const type of FORGOTTEN) readForgotten(type, formatForgotten(type, [bytes]));
     }),
     fuzzSettings(5000),
   );

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test, type TestContext, vi } from "vitest";
 import { arp } from "../support/frames.ts";
 import { GuardProcess, type Line } from "../support/guard.ts";
@@ -72,6 +73,34 @@ function lan(context: TestContext): Lan {
     host.ip("addr", "add", `10.9.0.${i + 1}/24`, "dev", "eth0");
   }
   return { hub, a, b, c };
+}
+
+/** Has what the kernel forgets of an interface that is put down. @returns what is known of its routes and addresses now */
+function settled(host: Namespace): () => string[] {
+  host.ip("addr", "add", "2001:db8:9::1/64", "dev", "eth0", "nodad");
+  host.ip("route", "add", "10.20.0.0/16", "via", "10.9.0.3");
+  host.ip("route", "add", "10.30.0.0/16", "via", "10.9.0.3", "table", "100", "metric", "7", "mtu", "1400");
+  // The gateway is reached by the route that comes before.
+  host.ip("route", "add", "10.40.0.9", "dev", "eth0");
+  host.ip("route", "add", "10.50.0.0/16", "via", "10.40.0.9");
+  host.ip("-6", "route", "add", "2001:db8:a::/48", "via", "2001:db8:9::2", "dev", "eth0", "metric", "9");
+  return () =>
+    [
+      host.ip("route", "show", "table", "all"),
+      host.ip("-6", "route", "show", "table", "all"),
+      host.ip("-o", "-6", "addr", "show", "dev", "eth0", "scope", "global"),
+    ].flatMap((text) =>
+      text
+        .split("\n")
+        .map((line) =>
+          line
+            .replace(/ (tentative|nodad|linkdown)\b/g, "")
+            .replace(/\s+/g, " ")
+            .trim(),
+        )
+        .filter((line) => line !== "" && !/^(local|broadcast|multicast|anycast|fe80|unreachable)/.test(line))
+        .sort(),
+    );
 }
 
 /** Until the guard has surely heard what was said before: a message that it must tell of. */
@@ -154,12 +183,18 @@ describe("two hosts with one address on a bridge", () => {
 
   test("it is tried again, for longer each time, and stays up when the other one is gone", async (context) => {
     const { a, b } = lan(context);
+    const known = settled(a);
+    const before = known();
+    expect(before.length).toBeGreaterThan(7);
     const guard = await guardIn(context, a, 'duplicate = "retest"\nretest = "1s"');
     b.announce("eth0", "10.9.0.2");
     const first = await action(guard, "the interface put down", { verb: "down for a test", outcome: "done" });
     expect(a.isUp("eth0")).toBe(false);
     await action(guard, "the first test", { verb: "retest", outcome: "done" });
     expect(a.isUp("eth0")).toBe(true);
+    await waitFor("its routes and addresses", () => isDeepStrictEqual(known(), before)).catch(() =>
+      expect(known()).toEqual(before),
+    );
     b.announce("eth0", "10.9.0.2");
     const again = (): Line[] => actions(guard).filter((line) => line["verb"] === "down for a test");
     await waitFor("the interface put down again", () => again().length === 2);
@@ -171,12 +206,16 @@ describe("two hosts with one address on a bridge", () => {
     expect(waited).toBeGreaterThanOrEqual(1990);
     await action(guard, "the interface released", { verb: "up", outcome: "released" }, 15_000);
     expect(a.isUp("eth0")).toBe(true);
+    expect(known()).toEqual(before);
+    expect(fs.readdirSync(`${guard.home}/run`).filter((name) => name.startsWith("link-"))).toEqual([]);
     const levels = guard.audit().filter((line) => line["event"] === "level");
     expect(levels.map((line) => line["change"])).toEqual(["began", "ended"]);
   });
 
-  test("one that is down for a test is up again when the guard stops, and when it is killed", async (context) => {
+  test("one that is down for a test is up again when the guard stops, and when it is killed, routes and all", async (context) => {
     const { a, b } = lan(context);
+    const known = settled(a);
+    const before = known();
     for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       const guard = await guardIn(context, a, 'duplicate = "retest"\nretest = "1h"');
       b.announce("eth0", "10.9.0.2");
@@ -184,6 +223,9 @@ describe("two hosts with one address on a bridge", () => {
       expect(a.isUp("eth0")).toBe(false);
       await guard.stop(signal);
       await waitFor(`the interface up after ${signal}`, () => a.isUp("eth0"));
+      await waitFor("its routes and addresses", () => isDeepStrictEqual(known(), before)).catch(() =>
+        expect(known(), signal).toEqual(before),
+      );
     }
   });
 });

@@ -34,7 +34,6 @@ test("each machine has a row a look, and a name", async (context) => {
     policy: { ...base, vm: { ...base.vm, uri } },
     roots: HOST_ROOTS,
     cgroups: 0,
-    version: "0.0.0-test",
     log: { info: say, warn: say, error: say },
   });
   fs.writeFileSync(path.join(directory, "cgroups.jsonl"), "");

@@ -48,7 +48,7 @@ class RecorderThread {
       journalPath: "/nonexistent",
       leversDirectory: null,
       knownCgroups: [],
-      datasetDirectory: null,
+      dataset: null,
       descriptors,
       roots: HOST_ROOTS,
       policy: loadPolicy(),

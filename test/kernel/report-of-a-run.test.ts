@@ -1,14 +1,13 @@
-/** An Erlang VM guarded and recorded at once, and the report of it: every level, dump and signal at its time. */
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+/** An Erlang VM under a guard that records, and the report of it: every level, dump and signal at its time. */
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { expect, test, type TestContext } from "vitest";
+import { expect, test } from "vitest";
 import type { Report } from "../../src/core/report/model.ts";
 import { erlang, ErlangVm } from "../support/erlang.ts";
 import { BIN, GuardProcess, type Line, testDirectory } from "../support/guard.ts";
 import { need, root } from "../support/needs.ts";
-import { waitFor, within } from "../support/wait.ts";
+import { within } from "../support/wait.ts";
 
 /** A busy machine may take its time. */
 const PATIENT_MS = 60_000;
@@ -39,28 +38,6 @@ used = ${percent(reached > 1 ? below : NEVER)}
 `;
 }
 
-/** Records beside the guard. @returns how to end it */
-async function recordBeside(
-  context: TestContext,
-  dataset: string,
-  config: string,
-): Promise<() => Promise<void>> {
-  const args = ["record", "--out", dataset, "--resource", "app,memory", "--interval", "100ms"];
-  const recorder = spawn(process.execPath, [BIN, ...args, "--profile", "nso", "--config", config], {
-    stdio: "ignore",
-  });
-  const ended = once(recorder, "exit");
-  context.onTestFinished(async () => {
-    recorder.kill("SIGKILL");
-    await within("the recorder to end", ended);
-  });
-  await waitFor("samples", () => fs.existsSync(path.join(dataset, "app-000001.arrow")), PATIENT_MS);
-  return async () => {
-    recorder.kill("SIGTERM");
-    expect(await within("the recorder to end", ended, PATIENT_MS)).toEqual([0, null]);
-  };
-}
-
 const steps = (line: Line): { what: string; afterMs: number; result: string }[] => line["steps"];
 
 test("what the audit log says of the run is in its report, at its time", {
@@ -72,12 +49,11 @@ test("what the audit log says of the run is in its report, at its time", {
   const guard = await GuardProcess.start(context, {
     scope: "host",
     policy: policyFor(vm.directory, 0),
-    args: ["--profile", "nso"],
+    args: ["--profile", "nso", "--dataset", dataset],
     env: { PATH: `${vm.bin}:${process.env["PATH"]}` },
     wait: false,
   });
   await guard.logged(/application nso runs/, PATIENT_MS);
-  const stop = await recordBeside(context, dataset, guard.policyPath);
   const act = async (reached: 1 | 2, verb: string): Promise<Line> => {
     guard.writePolicy(policyFor(vm.directory, reached));
     guard.child.kill("SIGHUP");
@@ -87,11 +63,11 @@ test("what the audit log says of the run is in its report, at its time", {
   const signalled = await act(2, "signal");
   await within("the VM to end", vm.ended, PATIENT_MS);
   const endedMs = Date.now();
-  await stop();
   await guard.stop();
 
   const page = path.join(vm.directory, "page.html");
-  const args = [BIN, "report", dataset, "--audit", guard.auditPath];
+  // Neither its place below the directory nor the guard's audit log has to be named.
+  const args = [BIN, "report", dataset];
   execFileSync(process.execPath, [...args, "--html", page]);
   const report = JSON.parse(
     execFileSync(process.execPath, [...args, "--json"], { encoding: "utf8" }),

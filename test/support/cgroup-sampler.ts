@@ -106,7 +106,7 @@ export class SamplerThread {
       journalPath: "/nonexistent",
       leversDirectory: null,
       knownCgroups: [],
-      datasetDirectory: setup.record === true ? "/nonexistent" : null,
+      dataset: setup.record === true ? { directory: "/nonexistent", limitBytes: 0, only: true } : null,
       descriptors: this.#descriptors,
       roots: { ...HOST_ROOTS, ...setup.roots },
       policy: samplerPolicy(setup),

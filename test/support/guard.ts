@@ -116,7 +116,10 @@ export class GuardProcess {
 
   /** Puts another policy in the file's place; SIGHUP makes the guard read it. */
   writePolicy(policy: string): void {
-    const record = `[record]\naudit = "${this.auditPath}"\n${this.#options.record ?? "kmsg = false"}\n`;
+    const said = this.#options.record ?? "kmsg = false";
+    // Some profiles record, where the host's own guard would.
+    const dataset = /^dataset\b/m.test(said) ? "" : "dataset = false\n";
+    const record = `[record]\naudit = "${this.auditPath}"\n${dataset}${said}\n`;
     fs.writeFileSync(this.policyPath, `${policy}\n${record}`, { mode: 0o644 });
   }
 

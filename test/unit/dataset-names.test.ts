@@ -183,6 +183,8 @@ describe("manifests", () => {
       clockChanges: [],
       zone: null,
       lostRows: { ...forEachTable(() => 0), usage: 3 },
+      removedRows: forEachTable(() => 0),
+      auditPath: null,
     });
   });
 

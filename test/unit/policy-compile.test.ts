@@ -144,6 +144,8 @@ return_after = "9s"
 [record]
 audit = "/a/b"
 audit_limit = "1MiB"
+dataset = "/c/d"
+dataset_limit = "32MiB"
 kmsg = false
 `);
   const nothing = { name: null, exe: null, cmdline: null, cgroup: null, uid: null, descendants: false };
@@ -225,7 +227,14 @@ kmsg = false
       rescuesWithinMs: 60_000,
       returnAfterMs: 9000,
     },
-    record: { auditPath: "/a/b", auditLimitBytes: 2 ** 20, kmsg: false },
+    record: {
+      auditPath: "/a/b",
+      auditLimitBytes: 2 ** 20,
+      kmsg: false,
+      samples: true,
+      datasetDirectory: "/c/d",
+      datasetLimitBytes: 2 ** 25,
+    },
   });
 });
 

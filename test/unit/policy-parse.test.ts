@@ -193,7 +193,7 @@ describe("unknown keys", () => {
     ],
     [
       "[record]\nzzzzzz = 1",
-      "2: record.zzzzzz: expected one of audit, audit_limit, kmsg, found an unknown key; remove it; docs/policy.md lists all keys",
+      "2: record.zzzzzz: expected one of audit, audit_limit, kmsg, dataset, dataset_limit, found an unknown key; remove it; docs/policy.md lists all keys",
     ],
     [
       "[rescue]\nmargins = '1MiB'",
@@ -213,7 +213,7 @@ describe("unknown keys", () => {
     ],
     [
       "[record]\n'a b'.c = 1",
-      '2: record."a b": expected one of audit, audit_limit, kmsg, found an unknown key; remove it; docs/policy.md lists all keys',
+      '2: record."a b": expected one of audit, audit_limit, kmsg, dataset, dataset_limit, found an unknown key; remove it; docs/policy.md lists all keys',
     ],
     [
       "__proto__ = 1",

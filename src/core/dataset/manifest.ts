@@ -69,6 +69,10 @@ export interface Manifest {
   readonly missedTicks: number;
   /** Rows that were sampled and could not be written. */
   readonly lostRows: Readonly<Record<TableName, number>>;
+  /** Rows of segments that were removed later, so that the dataset does not grow over its limit. */
+  readonly removedRows: Readonly<Record<TableName, number>>;
+  /** The audit log of the guard that recorded; null: no guard did, or it has none. */
+  readonly auditPath: string | null;
   /** In the order they were begun. While `complete` is false, files may hold more than it says here. */
   readonly segments: readonly SegmentEntry[];
 }
@@ -79,6 +83,8 @@ const ADDED = {
   intervalsMs: {},
   clockChanges: [],
   zone: null,
+  removedRows: {},
+  auditPath: null,
 } as const;
 /** What is known of a recording when it begins. */
 export type ManifestStart = Omit<
@@ -90,9 +96,10 @@ export type ManifestStart = Omit<
   | "missedTicks"
   | "lostRows"
   | "segments"
+  | "removedRows"
   | keyof typeof ADDED
 > &
-  Partial<Pick<Manifest, keyof typeof ADDED>>;
+  Partial<Pick<Manifest, Exclude<keyof typeof ADDED, "removedRows">>>;
 
 /** The manifest of a recording that has just begun. */
 export function newManifest(start: ManifestStart): Manifest {
@@ -104,10 +111,12 @@ export function newManifest(start: ManifestStart): Manifest {
     intervalsMs: start.intervalsMs ?? ADDED.intervalsMs,
     clockChanges: start.clockChanges ?? ADDED.clockChanges,
     zone: start.zone ?? ADDED.zone,
+    auditPath: start.auditPath ?? ADDED.auditPath,
     endedAt: null,
     complete: false,
     missedTicks: 0,
     lostRows: forEachTable(() => 0),
+    removedRows: forEachTable(() => 0),
     segments: [],
   };
 }
@@ -161,6 +170,8 @@ const FIELDS: Readonly<Record<Exclude<keyof Manifest, "format" | "schemaVersion"
   missedTicks: isCount,
   // Tables that were added later are not in older ones.
   lostRows: isEach(isCount),
+  removedRows: isEach(isCount),
+  auditPath: orNull(isString),
   segments: arrayOf(
     shaped({
       file: isString,
@@ -192,9 +203,14 @@ export function parseManifest(text: string): Parsed<Manifest> {
     if (!check(fields[key])) return { ok: false, expected, found: `${key} ${describeValue(fields[key])}` };
   }
   const manifest = fields as unknown as Manifest;
+  const { lostRows, removedRows } = manifest;
   return {
     ok: true,
-    value: { ...manifest, lostRows: forEachTable((table) => manifest.lostRows[table] ?? 0) },
+    value: {
+      ...manifest,
+      lostRows: forEachTable((table) => lostRows[table] ?? 0),
+      removedRows: forEachTable((table) => removedRows[table] ?? 0),
+    },
   };
 }
 

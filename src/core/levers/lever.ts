@@ -169,8 +169,9 @@ export function isLever(lever: Lever): boolean {
       return isProcess(lever);
     case "shape":
     case "link":
-      // dev_valid_name of net/core/dev.c: no white space, no slash, no colon, at most 15 bytes.
-      return isId(lever.ifindex) && /^[^-\s/:][^\s/:]{0,14}$/.test(lever.interface);
+      // dev_valid_name of net/core/dev.c: no white space, no slash, no colon, at most 15 bytes. And no control character,
+      // which the kernel would take: one marks a line of the journal that was not finished.
+      return isId(lever.ifindex) && /^[^-\s/:\0-\x1f][^\s/:\0-\x1f]{0,14}$/.test(lever.interface);
     case "domain":
       return URI.test(lever.uri) && isDomain(lever.domain);
   }

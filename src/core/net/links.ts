@@ -1,4 +1,13 @@
 import { macAt, NO_MAC } from "./mac.ts";
+import {
+  errnoOf,
+  forEachAttribute,
+  forEachMessage,
+  HEADER_BYTES,
+  newRequest,
+  Reply,
+  RequestFlag,
+} from "./rtnetlink.ts";
 
 /** A network interface, as rtnetlink(7) tells of it (linux/if_link.h). */
 export interface Link {
@@ -29,9 +38,8 @@ export type LinkMessage =
   /** The errno of a refusal; 0: it was done. */
   | { readonly type: "answer"; readonly errno: number };
 
-const HEADER_BYTES = 16;
 const LINK_BYTES = 16;
-const Type = { error: 2, done: 3, newLink: 16, delLink: 17, getLink: 18, setLink: 19 } as const;
+const Type = { newLink: 16, delLink: 17, getLink: 18, setLink: 19 } as const;
 const Attribute = { address: 1, name: 3, link: 5, master: 10, info: 18, elsewhere: 37 } as const;
 const Info = { kind: 1, data: 2, masterKind: 4 } as const;
 const VLAN_ID = 1;
@@ -39,29 +47,24 @@ const UP = 1;
 const LOOPBACK = 8;
 const ETHERNET = 1;
 const AF_BRIDGE = 7;
-/** Attributes that hold others bear a mark in the highest bits of their type. */
-const TYPE_MASK = 0x3fff;
 
 const decoder = new TextDecoder();
 
 /** All messages of a datagram; what is cut off or is none is passed over. */
 export function parseLinkMessages(bytes: Uint8Array, length: number): LinkMessage[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, Math.min(length, bytes.length));
   const messages: LinkMessage[] = [];
-  for (let at = 0; at + HEADER_BYTES <= view.byteLength; ) {
-    const size = view.getUint32(at, true);
-    if (size < HEADER_BYTES || at + size > view.byteLength) break;
-    const message = oneMessage(view, view.getUint16(at + 4, true), at + HEADER_BYTES, at + size);
+  forEachMessage(bytes, length, (view, type, from, end) => {
+    const message = oneMessage(view, type, from, end);
     if (message !== null) messages.push(message);
-    at += (size + 3) & ~3;
-  }
+  });
   return messages;
 }
 
 function oneMessage(view: DataView, type: number, from: number, end: number): LinkMessage | null {
-  if (type === Type.done) return { type: "done" };
-  if (type === Type.error) {
-    return from + 4 <= end ? { type: "answer", errno: -view.getInt32(from, true) } : null;
+  if (type === Reply.done) return { type: "done" };
+  if (type === Reply.error) {
+    const errno = errnoOf(view, from, end);
+    return errno === null ? null : { type: "answer", errno };
   }
   if ((type !== Type.newLink && type !== Type.delLink) || from + LINK_BYTES > end) return null;
   // A port's news of its bridge is told a second time, as of the bridge's family, also when it only leaves the bridge.
@@ -109,20 +112,6 @@ function readInfo(
   });
 }
 
-function forEachAttribute(
-  view: DataView,
-  from: number,
-  end: number,
-  take: (type: number, at: number, stop: number) => void,
-): void {
-  for (let at = from; at + 4 <= end; ) {
-    const size = view.getUint16(at, true);
-    if (size < 4 || at + size > end) return;
-    take(view.getUint16(at + 2, true) & TYPE_MASK, at + 4, at + size);
-    at += (size + 3) & ~3;
-  }
-}
-
 const bytesOf = (view: DataView): Uint8Array => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
 function text(view: DataView, from: number, end: number): string {
@@ -131,25 +120,17 @@ function text(view: DataView, from: number, end: number): string {
   return decoder.decode(stop < 0 ? bytes : bytes.subarray(0, stop));
 }
 
-const REQUEST = 1;
-const ACKNOWLEDGE = 4;
-const DUMP = 0x300;
-
 function request(type: number, flags: number, number: number, change: number): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + LINK_BYTES);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, bytes.length, true);
-  view.setUint16(4, type, true);
-  view.setUint16(6, REQUEST | flags, true);
+  const view = newRequest(type, flags, LINK_BYTES);
   view.setInt32(HEADER_BYTES + 4, number, true);
   view.setUint32(HEADER_BYTES + 8, change === 1 ? UP : 0, true);
   view.setUint32(HEADER_BYTES + 12, change === 0 ? 0 : UP, true);
-  return bytes;
+  return bytesOf(view);
 }
 
 /** Asks for all interfaces. */
-export const allLinksRequest = (): Uint8Array => request(Type.getLink, DUMP, 0, 0);
+export const allLinksRequest = (): Uint8Array => request(Type.getLink, RequestFlag.dump, 0, 0);
 
 /** Puts an interface up or down, by its number: a name may be another's by now. */
 export const setUpRequest = (number: number, up: boolean): Uint8Array =>
-  request(Type.setLink, ACKNOWLEDGE, number, up ? 1 : -1);
+  request(Type.setLink, RequestFlag.acknowledge, number, up ? 1 : -1);

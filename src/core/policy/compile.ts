@@ -166,6 +166,9 @@ function recordOf(layers: readonly PolicyLayer[]): RecordPolicy {
     auditPath: said.audit ?? null,
     auditLimitBytes: needed(said.audit_limit, "record.audit_limit"),
     kmsg: needed(said.kmsg, "record.kmsg"),
+    samples: needed(said.dataset, "record.dataset") !== false,
+    datasetDirectory: typeof said.dataset === "string" ? said.dataset : null,
+    datasetLimitBytes: needed(said.dataset_limit, "record.dataset_limit"),
   };
 }
 

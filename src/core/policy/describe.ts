@@ -29,6 +29,12 @@ export function describePolicy(policy: Policy, host: HostFacts | null = null): s
       `${record.auditPath ?? "the usual audit log"}, at most ${formatBytes(record.auditLimitBytes)}`,
     ],
     ["kernel log", record.kmsg ? "yes" : "no"],
+    [
+      "dataset",
+      record.samples
+        ? `below ${record.datasetDirectory ?? "the usual place"}, at most ${formatBytes(record.datasetLimitBytes)}`
+        : "none",
+    ],
   ].map(([name = "", text = ""]) => `${name.padEnd(11)} ${text}`);
   const levels = [["level", "begins below", "ends above", "swap below", "also", "for", "ladder"]];
   for (const name of LEVEL_NAMES) levels.push(levelRow(name, memory));

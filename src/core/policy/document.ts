@@ -85,7 +85,13 @@ export type RescueDocument = Given<{
   return_after: number;
 }>;
 
-export type RecordDocument = Given<{ audit: string; audit_limit: number; kmsg: boolean }>;
+export type RecordDocument = Given<{
+  audit: string;
+  audit_limit: number;
+  kmsg: boolean;
+  dataset: string | boolean;
+  dataset_limit: number;
+}>;
 
 export type PolicyDocument = Given<{
   scope: string;

@@ -156,6 +156,12 @@ export interface RecordPolicy {
   readonly auditLimitBytes: number;
   /** Every decision also as a line in the kernel log. */
   readonly kmsg: boolean;
+  /** Each start of the guard records what it samples, in a dataset of its own. */
+  readonly samples: boolean;
+  /** Below this directory. Null: the place usual for the user (docs/operating.md). */
+  readonly datasetDirectory: string | null;
+  /** What of it is oldest is removed when it has grown to this. */
+  readonly datasetLimitBytes: number;
 }
 
 export interface Policy extends ResourcePolicies {

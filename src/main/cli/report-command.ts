@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { ExitCode, Fault } from "../../core/fault.ts";
 import { parseDuration } from "../../core/units.ts";
+import { placesFor } from "../coordinator/places.ts";
 
 const EXAMPLES = `
 What is drawn: of each application's groups of processes what they have allocated and resident, with CommitLimit; their
@@ -8,6 +10,7 @@ members (Python VMs) one by one; all groups beside each other; the host's memory
 what the guard did, at its time. Below: statistics, and the CommitLimit and vm.overcommit_ratio that would do.
 
 Examples:
+  plimsoll report                                  of what the guard records (run --profile nso, or --dataset)
   plimsoll report monday                           writes monday-report.html, of what was recorded by
   plimsoll record --out monday --resource app,memory --profile nso --duration 8h
   plimsoll report monday --html nso.html --png pictures
@@ -36,7 +39,10 @@ export interface ReportOptions {
 export function reportCommand(): Command {
   return new Command("report")
     .description("draw a recording: diagrams, statistics, and what the guard did")
-    .argument("[dataset]", "directory that plimsoll record wrote; with --live, where to keep the recording")
+    .argument(
+      "[dataset]",
+      "directory that plimsoll record or run wrote (default: the latest of this host's guard); with --live, where to keep the recording",
+    )
     .option("--html <file>", "the page, one file that opens offline (default: DATASET-report.html)")
     .option("--svg <dir>", "each diagram as SVG, into this directory")
     .option("--png <dir>", "each diagram as PNG, into this directory")
@@ -53,16 +59,26 @@ export function reportCommand(): Command {
 }
 
 async function report(dataset: string | undefined, options: ReportOptions): Promise<void> {
-  checkUsage(dataset, options);
+  checkUsage(options);
   // Here and not above: the guard shall not carry what only this command needs.
   const { writeReports } = await import("../report/write-reports.ts");
-  if (options.live === undefined) return writeReports(dataset as string, options);
+  if (options.live === undefined) return writeReports(dataset ?? ofTheGuard(), options);
   const { recordLive } = await import("../report/live.ts");
   await recordLive(dataset ?? null, options, (directory) => writeReports(directory, options));
 }
 
+/** Where the guard of this host records. @throws Fault (usage) when it does not */
+function ofTheGuard(): string {
+  const { datasetsPath } = placesFor("host", process.getuid?.() ?? 0, process.env);
+  if (existsSync(datasetsPath)) return datasetsPath;
+  throw new Fault(
+    ExitCode.usage,
+    `expected the directory of a dataset, --live, or one of the guard's below ${datasetsPath}, found none of them; name one, or have the guard record (run --profile nso, or --dataset)`,
+  );
+}
+
 /** @throws Fault (usage) */
-function checkUsage(dataset: string | undefined, options: ReportOptions): void {
+function checkUsage(options: ReportOptions): void {
   const refuse = (what: string): never => {
     throw new Fault(ExitCode.usage, what);
   };
@@ -70,8 +86,6 @@ function checkUsage(dataset: string | undefined, options: ReportOptions): void {
   if (live === undefined) {
     const needless = Object.entries({ profile, config, interval }).find(([, value]) => value !== undefined);
     if (needless !== undefined) refuse(`--${needless[0]}: expected --live with it, found none; leave it out`);
-    if (dataset === undefined)
-      refuse("expected a dataset that plimsoll record made, or --live, found neither; name its directory");
     return;
   }
   const parsed = parseDuration(live);

@@ -26,6 +26,7 @@ interface RunOptions {
   readonly callbacks?: string;
   readonly exitWithApplication?: boolean;
   readonly monitorLog?: string;
+  readonly dataset?: string;
 }
 
 /** How often the live line is written: on a terminal over itself, elsewhere as a line each. */
@@ -39,6 +40,7 @@ Examples:
   plimsoll run --profile ork                        every resource, on a node of virtual machines
   plimsoll run --profile nso                        Cisco NSO: debug dumps at 90 %, a graceful end at 95 %
   plimsoll run --profile nso --callbacks my.mjs     with functions of your own (plimsoll init --callbacks)
+  plimsoll run --dataset /var/lib/samples           and record what it samples: plimsoll report /var/lib/samples
   plimsoll run --scope /build --dry-run             watch one memory cgroup, signal nobody
   plimsoll run --duration 5s                        for five seconds, then the summary
 
@@ -58,6 +60,10 @@ export function runCommand(): Command {
     .option("--callbacks <file>", "module with functions of your own for an application's levels (FILE.mjs)")
     .option("--exit-with-application", "end when the application has ended; else wait for it to come again")
     .option("--monitor-log <file>", "write the NSO measurement tool's own lines to this file")
+    .option(
+      "--dataset <dir>",
+      "record what is sampled in a new dataset below this directory (plimsoll report)",
+    )
     .option("--log-json", "log as JSON lines")
     .addHelpText("after", EXAMPLES)
     .action(run);
@@ -71,7 +77,12 @@ async function run(options: RunOptions): Promise<void> {
   const request = {
     file: options.config,
     profile: options.profile,
-    overrides: { scope: options.scope, dryRun: options.dryRun, app: applicationsOf(options) },
+    overrides: {
+      scope: options.scope,
+      dryRun: options.dryRun,
+      app: applicationsOf(options),
+      dataset: options.dataset === undefined ? undefined : path.resolve(options.dataset),
+    },
   };
   const switches = readSwitches(HOST_ROOTS.proc, process.env);
   const load = (): Policy => applySwitches(loadPolicyApart(request), switches);

@@ -29,6 +29,12 @@ export function liveLine(status: GuardStatus, columns: number): string {
   return parts.join(", ").slice(0, Math.max(0, columns - 1));
 }
 
+function datasetLines({ dataset }: GuardStatus): string[] {
+  if (dataset === null) return [];
+  const lost = dataset.lostRows > 0 ? `, ${dataset.lostRows} rows lost` : "";
+  return [`  dataset ${dataset.directory}: ${dataset.rows} rows, ${formatBytes(dataset.bytes)}${lost}`];
+}
+
 /** What there is to say at the end. */
 export function summary(status: GuardStatus, reason: string): string {
   const { memory } = status;
@@ -43,6 +49,7 @@ export function summary(status: GuardStatus, reason: string): string {
         `  ${name}: ${count} times, median ${medianUs} µs, p99 ${p99Us} µs, longest ${maxUs} µs`,
     ),
     `  resident ${formatBytes(status.residentBytes)}, audit log ${status.auditPath ?? "none"}`,
+    ...datasetLines(status),
   ];
   return `${lines.join("\n")}\n`;
 }

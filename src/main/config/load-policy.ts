@@ -26,6 +26,8 @@ export interface PolicyRequest {
         readonly scope?: string | undefined;
         readonly dryRun?: boolean | undefined;
         readonly app?: ApplicationOverrides | undefined;
+        /** Absolute. */
+        readonly dataset?: string | undefined;
       }
     | undefined;
   /** Where users' names are looked up (passwd(5)). */
@@ -135,7 +137,17 @@ function withOverrides(policy: Policy, overrides: NonNullable<PolicyRequest["ove
     throw new Fault(ExitCode.usage, `--scope: expected ${scope.expected}, found ${scope.found}`);
   }
   const said = { ...policy, scope: scope?.value ?? policy.scope, dryRun: overrides.dryRun ?? policy.dryRun };
-  return { ...said, app: overrideApplications(said, overrides.app ?? {}) };
+  if (overrides.dataset !== undefined && said.scope !== "host") {
+    const advice = "the tables are the host's; leave --scope or the option out";
+    throw new Fault(ExitCode.usage, `--dataset: expected the scope host, found ${said.scope}; ${advice}`);
+  }
+  const dataset =
+    overrides.dataset === undefined ? {} : { samples: true, datasetDirectory: overrides.dataset };
+  return {
+    ...said,
+    app: overrideApplications(said, overrides.app ?? {}),
+    record: { ...policy.record, ...dataset },
+  };
 }
 
 function asProblem({ line, key, expected, found, advice }: Finding, file: string): PolicyProblem {

@@ -96,6 +96,13 @@ export function pathOrFalse(example: string): (value: unknown) => Parsed<string 
   };
 }
 
+/** A directory to write to; true for the usual one, false for none. */
+export function readDirectoryOrBoolean(value: unknown): Parsed<string | boolean> {
+  if (typeof value === "boolean") return ok(value);
+  const parsed = readDirectory(value);
+  return parsed.ok ? parsed : { ...parsed, expected: `${parsed.expected}, true or false` };
+}
+
 /** A directory to write to: absolute, and not the root. */
 export function readDirectory(value: unknown): Parsed<string> {
   const right =

@@ -19,6 +19,7 @@ import {
   userKnownTo,
 } from "./read-values.ts";
 import type { UidOf } from "./passwd.ts";
+import { readDirectoryOrBoolean } from "./read-application-values.ts";
 import { ladderOf, MEMORY_RUNGS, RUNG_KEYS } from "./schema-ladder.ts";
 import { APPLICATION_KEY_PLACES, applicationKeys } from "./schema-applications.ts";
 import { choice, HOUR_MS, list, MINUTE_MS, scalar, table, tableOrFalse } from "./schema-parts.ts";
@@ -86,6 +87,8 @@ const recordShape = {
   audit: scalar(absolutePath("/var/log/plimsoll/audit.jsonl")),
   audit_limit: scalar(sizeWithin(64 * KIB, TIB)),
   kmsg: scalar(readBoolean),
+  dataset: scalar(readDirectoryOrBoolean),
+  dataset_limit: scalar(sizeWithin(16 * 1024 * KIB, TIB)),
 };
 
 const patterns = list(scalar(readCgroupPattern), 'an array of patterns, such as ["/machine/**"]');

@@ -1,12 +1,10 @@
 import fs from "node:fs";
-import type { ActionReport, GuardEvent, Message } from "../../core/messages.ts";
+import type { GuardEvent, Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { describeSwitches, type KernelSwitches } from "../../core/policy/switches.ts";
-import type { CgroupIdentity } from "../../core/cgroups/columns.ts";
-import type { ResourceOutcome, ResourceStatus } from "../../core/resources/report.ts";
+import type { ResourceStatus } from "../../core/resources/report.ts";
 import type { CgroupFigures } from "../../core/rescue/figures.ts";
 import { Board, Gauge, isLane, type WorkerName } from "../../core/shared/board.ts";
-import { raiseEvent } from "../../native/event.ts";
 import { systemUnits } from "../../native/system.ts";
 import { findMemoryHierarchy } from "../../workers/common/cgroup-path.ts";
 import { monotonicUs } from "../../workers/common/clock.ts";
@@ -18,23 +16,27 @@ import { HelperProcess } from "./helper-process.ts";
 import { switchedOffEvent } from "./idle.ts";
 import { Keepers } from "./keepers.ts";
 import { Latencies } from "./latencies.ts";
+import { Ledger } from "./ledger.ts";
 import type { Log } from "./log.ts";
+import { GuardDataset } from "../recording/guard-dataset.ts";
 import { Questions } from "./questions.ts";
 import { openAudit, openKernelLogFor, requirePidfd, takeLock } from "./openings.ts";
 import type { Places } from "./places.ts";
 import { protectOurselves, raisePriority } from "./self-protection.ts";
-import { openDescriptors, SharedState } from "./shared-state.ts";
+import { openDescriptors, SharedState, wakeWorker } from "./shared-state.ts";
 import { StatusServer } from "./status-server.ts";
 import { ThreadWatch } from "./thread-watch.ts";
 import { registerThresholds } from "./thresholds.ts";
 import { Unfinished } from "./unfinished.ts";
-import { type Counts, type GuardStatus, statusOf } from "./status.ts";
+import { type GuardStatus, statusOf } from "./status.ts";
 import { hasProgram, wantedWorkers } from "./wanted-workers.ts";
 
 /** The first sample comes an interval after the start; a busy machine may take its time. */
 const FIRST_SAMPLE_LIMIT_MS = 10_000;
 /** A clean stop takes no longer than this. */
 const STOP_LIMIT_MS = 1500;
+/** And with a dataset, so much longer on a slow disk. */
+const DATASET_STOP_LIMIT_MS = 6000;
 
 export interface GuardOptions {
   readonly policy: Policy;
@@ -56,7 +58,7 @@ export interface GuardOptions {
 /** The guard: holds what outlives the workers, starts them, and stands between them. */
 export class Guard {
   readonly board = new Board();
-  readonly counts: Counts = { decisions: 0, actions: 0, outcomes: {}, levels: 0, gaps: 0 };
+  readonly #ledger = new Ledger();
   readonly latencies = new Latencies();
   readonly #options: GuardOptions;
   readonly #shared = new SharedState();
@@ -69,18 +71,15 @@ export class Guard {
   #helper: HelperProcess | null = null;
   #server: StatusServer | null = null;
   #auditPath: string | null = null;
+  #dataset: GuardDataset | null = null;
   /** One after the other, when policies are read anew in quick succession. */
   #starting: Promise<void> = Promise.resolve();
   /** Before there is a recorder, what is to be recorded waits here. */
   readonly #unsaid: { readonly what: string; readonly why: string }[] = [];
   #recording = false;
-  /** Whom the cgroup sampler follows: a new life of it goes on with the same numbers. */
-  readonly #knownCgroups = new Map<number, CgroupIdentity>();
   readonly #cgroups = new Questions<readonly CgroupFigures[]>();
   readonly #resources = new Questions<readonly ResourceStatus[]>();
   readonly #unfinished = new Unfinished();
-  #lastAction: ActionReport | null = null;
-  #lastActionMs: number | null = null;
 
   constructor(options: GuardOptions) {
     this.#options = options;
@@ -95,7 +94,10 @@ export class Guard {
       onGap: (worker, why, silentMs, restartedAfterMs) => this.#gap(worker, why, silentMs, restartedAfterMs),
       onRestarted: (worker, unread) => this.#restarted(worker, unread),
       wake: (worker) => this.#wake(worker),
-      onRelay: (to, message) => this.#relayed(to, message),
+      onRelay: (to, message) => {
+        this.#unfinished.note(to, message);
+        this.#ledger.note(to, message, Date.now());
+      },
     });
   }
 
@@ -122,6 +124,7 @@ export class Guard {
     this.#descriptors = openDescriptors(this.#helper, openKernelLogFor(policy, roots.kmsg, log));
     const limitations = raisePriority();
     await this.#keepers.start(policy);
+    this.#dataset = this.#beginDataset();
     await this.#crew.start(this.#workers());
     await this.#firstSample();
     // Its signal has to be in time, so its lane is there before.
@@ -192,7 +195,7 @@ export class Guard {
   /** Stops: nothing is begun any more, what is under way goes on record. */
   async stop(reason: string): Promise<void> {
     this.#record({ event: "stopped", reason, uptimeMs: Date.now() - this.#startedMs });
-    await this.#crew.stop(STOP_LIMIT_MS);
+    await this.#crew.stop(STOP_LIMIT_MS, DATASET_STOP_LIMIT_MS);
     await this.#keepers.release();
     await this.#server?.close();
     this.#helper?.stop();
@@ -203,13 +206,14 @@ export class Guard {
     return statusOf({
       board: this.board,
       policy: this.#policy,
-      counts: this.counts,
+      counts: this.#ledger.counts,
       latencies: this.latencies,
       version: this.#options.version,
       startedMs: this.#startedMs,
       auditPath: this.#auditPath,
-      lastAction: this.#lastAction,
-      lastActionMs: this.#lastActionMs,
+      dataset: this.#dataset?.figures(this.board) ?? null,
+      lastAction: this.#ledger.lastAction,
+      lastActionMs: this.#ledger.lastActionMs,
       workers: this.#crew.names,
       nowMs: monotonicUs() / 1000,
     });
@@ -219,7 +223,21 @@ export class Guard {
   #workers(): WorkerName[] {
     const cgroups = findMemoryHierarchy(this.#options.roots.cgroup) !== null;
     const rescue = this.#keepers.rescues;
-    return wantedWorkers(this.#policy, { cgroups, rescue, virsh: hasProgram("virsh") });
+    const wanted = wantedWorkers(this.#policy, { cgroups, rescue, virsh: hasProgram("virsh") });
+    return this.#dataset === null ? wanted : [...wanted, "dataset"];
+  }
+
+  /** A host is guarded also where nothing can be recorded. */
+  #beginDataset(): GuardDataset | null {
+    const { roots, places } = this.#options;
+    const usualDirectory = places.datasetsPath;
+    const begin = { roots, usualDirectory, auditPath: this.#auditPath, startedMs: this.#startedMs };
+    try {
+      return GuardDataset.begin(this.#policy, this.#workers(), begin);
+    } catch (error) {
+      this.#limited("what is sampled is not recorded", (error as Error).message);
+      return null;
+    }
   }
 
   /** Guarding begins when the analysis has seen a sample, not when threads have been started. */
@@ -248,8 +266,8 @@ export class Guard {
       rescueOrders: this.#shared.rescueOrders,
       journalPath: this.#keepers.journalPath,
       leversDirectory: this.#keepers.leversDirectory(this.#policy),
-      knownCgroups: [...this.#knownCgroups.values()],
-      datasetDirectory: null,
+      knownCgroups: this.#ledger.cgroups,
+      dataset: this.#dataset?.start ?? null,
       descriptors: this.#descriptors,
       roots: this.#options.roots,
       policy: this.#policy,
@@ -297,16 +315,7 @@ export class Guard {
 
   #wake(worker: WorkerName): void {
     const descriptors = this.#descriptors;
-    if (descriptors === null) return;
-    if (worker === "analysis") this.board.ring();
-    if (worker === "sentinel") raiseEvent(descriptors.sentinelEvent);
-    if (worker === "rescue") raiseEvent(descriptors.rescueEvent);
-    if (worker === "processes") raiseEvent(descriptors.processesEvent);
-    if (worker === "cgroups") raiseEvent(descriptors.cgroupsEvent);
-    if (worker === "host") raiseEvent(descriptors.hostEvent);
-    if (worker === "net") raiseEvent(descriptors.netEvent);
-    if (worker === "app") raiseEvent(descriptors.appEvent);
-    if (worker === "action") raiseEvent(descriptors.actionEvent);
+    if (descriptors !== null) wakeWorker(worker, descriptors, this.board);
   }
 
   #take(message: Message): void {
@@ -328,34 +337,8 @@ export class Guard {
     else this.#limited(`${cgroup}: the kernel does not tell of usage near its limit`, refusal);
   }
 
-  /** Messages between workers pass by here: what the summary and a restart need is noted. */
-  #relayed(to: WorkerName, message: Message): void {
-    this.#unfinished.note(to, message);
-    if (message.type === "cgroups" && to === "analysis") this.#noteCgroups(message);
-    if (message.type === "level" || message.type === "resource-level") this.counts.levels++;
-    if (message.type === "decision") this.counts.decisions++;
-    // The analysis hears of it too.
-    if (message.type === "resource-report" && to === "recorder") {
-      this.counts.actions++;
-      this.#countOutcome(message.report.outcome);
-    }
-    if (message.type !== "outcome") return;
-    this.#countOutcome(message.report.outcome);
-    this.#lastAction = message.report;
-    this.#lastActionMs = Date.now();
-  }
-
-  #countOutcome(outcome: ResourceOutcome): void {
-    this.counts.outcomes[outcome] = (this.counts.outcomes[outcome] ?? 0) + 1;
-  }
-
-  #noteCgroups({ appeared, gone }: Extract<Message, { type: "cgroups" }>): void {
-    for (const identity of appeared) this.#knownCgroups.set(identity.number, identity);
-    for (const number of gone) this.#knownCgroups.delete(number);
-  }
-
   #gap(worker: WorkerName, why: string, silentMs: number, restartedAfterMs: number): void {
-    this.counts.gaps++;
+    this.#ledger.counts.gaps++;
     this.#options.log.error(`the ${worker} thread ${why}; started again after ${restartedAfterMs} ms`);
     this.#record({ event: "gap", worker, why, silentMs, restartedAfterMs });
   }
@@ -364,20 +347,21 @@ export class Guard {
   #restarted(worker: WorkerName, unread: readonly Message[]): readonly Message[] {
     for (const message of this.#unfinished.forNewLife(worker, unread)) this.#crew.post(worker, message);
     // With the policy, the cgroup sampler tells again who its numbers are, and the rescue thread what is lent.
-    if (worker === "analysis" || worker === "rescue") {
-      this.#crew.post("cgroups", { type: "policy", policy: this.#policy });
-    }
+    const again = (names: readonly WorkerName[]): void => {
+      for (const name of names) this.#crew.post(name, { type: "policy", policy: this.#policy });
+    };
+    if (worker === "rescue") again(["cgroups"]);
+    // With the policy, they tell again what their numbers mean.
+    if (worker === "dataset") again(["cgroups", "host", "vm", "app"]);
     if (worker === "analysis") {
+      again(["cgroups", "host", "net", "vm", "app", "callbacks"]);
       this.#crew.post("rescue", { type: "ask-outstanding" });
-      // With the policy, they tell again what their numbers mean.
-      for (const name of ["host", "net", "vm", "app", "callbacks"] as const)
-        this.#crew.post(name, { type: "policy", policy: this.#policy });
     }
     if (isLane(worker) || worker === "vm" || worker === "callbacks")
       return this.#laneRestarted(worker, unread);
     if (worker !== "recorder") return unread;
     // With the policy, the process sampler tells again who the largest are.
-    this.#crew.post("processes", { type: "policy", policy: this.#policy });
+    again(["processes"]);
     this.board.requestWalk();
     this.#wake("processes");
     return unread;

@@ -169,8 +169,9 @@ export class Crew {
   /**
    * Asks all to stop and ends those that do not within the time. One after the other, so that each still hears what the
    * one before it did: a signal that was sent in the last moment goes on record.
+   * @param datasetLimitMs for what is recorded to be written to its end, and by the kernel to the disk
    */
-  async stop(limitMs: number): Promise<void> {
+  async stop(limitMs: number, datasetLimitMs: number): Promise<void> {
     this.#stopping = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.#stopThese(
@@ -179,7 +180,8 @@ export class Crew {
     );
     await this.#stopThese(["analysis"], limitMs * 0.2);
     await this.#stopThese(["action", "vm", "callbacks", ...LANES], limitMs * 0.3);
-    await this.#stopThese(["recorder", "dataset"], limitMs * 0.2);
+    await this.#stopThese(["recorder"], limitMs * 0.2);
+    await this.#stopThese(["dataset"], datasetLimitMs);
   }
 
   async #stopThese(names: readonly WorkerName[], limitMs: number): Promise<void> {

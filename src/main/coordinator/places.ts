@@ -2,13 +2,15 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 
-/** Where a guard keeps what is its own: the lock and the socket of the running one, the audit log. */
+/** Where a guard keeps what is its own: the lock and the socket of the running one, the audit log, its datasets. */
 export interface Places {
   readonly lockPath: string;
   readonly socketPath: string;
   readonly auditPath: string;
   /** What has been changed of limits and is to be put back; one a host, as limits are the host's. */
   readonly journalPath: string;
+  /** Below it a dataset for each start, where the policy has samples recorded and names no place. */
+  readonly datasetsPath: string;
 }
 
 /** sun_path of a Unix socket holds 108 bytes, the last a zero (unix(7)). */
@@ -37,11 +39,13 @@ export function placesFor(scope: string, uid: number, environment: NodeJS.Proces
   const runDirectory =
     environment["PLIMSOLL_RUN_DIR"] ?? (uid === 0 ? "/run/plimsoll" : path.join(own, "plimsoll"));
   const state = environment["XDG_STATE_HOME"] ?? path.join(os.homedir(), ".local/state");
-  const logDirectory = uid === 0 ? "/var/log/plimsoll" : path.join(state, "plimsoll");
+  const ownState = path.join(state, "plimsoll");
+  const logDirectory = uid === 0 ? "/var/log/plimsoll" : ownState;
   return {
     lockPath: path.join(runDirectory, `${tag}.lock`),
     socketPath: path.join(runDirectory, `${tag}.sock`).slice(0, SOCKET_PATH_BYTES),
     journalPath: path.join(runDirectory, "limits.journal"),
+    datasetsPath: path.join(uid === 0 ? "/var/lib/plimsoll" : ownState, "datasets"),
     auditPath: path.join(logDirectory, scope === "host" ? "audit.jsonl" : `audit-${tag}.jsonl`),
   };
 }

@@ -22,8 +22,9 @@ import {
   PROCESS_ROWS_PER_SEGMENT,
   PROCESS_SEGMENTS,
 } from "../../core/samples.ts";
+import type { Board, WorkerName } from "../../core/shared/board.ts";
 import { OrderBoard } from "../../core/shared/order.ts";
-import { createEvent } from "../../native/event.ts";
+import { createEvent, raiseEvent } from "../../native/event.ts";
 import { Timer } from "../../native/timer.ts";
 import type { ResourceRings, SharedDescriptors } from "../../workers/common/worker.ts";
 import type { HelperProcess } from "./helper-process.ts";
@@ -70,4 +71,21 @@ export function openDescriptors(helper: HelperProcess | null, kernelLog: number)
     helperOutput: helper?.outputDescriptor ?? -1,
     kernelLog,
   };
+}
+
+/** Has a worker look for letters that waits in poll(2) or on the doorbell; to others they come by themselves. */
+export function wakeWorker(worker: WorkerName, descriptors: SharedDescriptors, board: Board): void {
+  if (worker === "analysis") return board.ring();
+  const events: Partial<Record<WorkerName, number>> = {
+    sentinel: descriptors.sentinelEvent,
+    rescue: descriptors.rescueEvent,
+    processes: descriptors.processesEvent,
+    cgroups: descriptors.cgroupsEvent,
+    host: descriptors.hostEvent,
+    net: descriptors.netEvent,
+    app: descriptors.appEvent,
+    action: descriptors.actionEvent,
+  };
+  const event = events[worker];
+  if (event !== undefined && event >= 0) raiseEvent(event);
 }

@@ -2,6 +2,7 @@ import type { ActionReport } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { RESOURCES } from "../../core/resources/resource.ts";
 import { type Board, Gauge, type WorkerName } from "../../core/shared/board.ts";
+import type { DatasetFigures } from "../recording/guard-dataset.ts";
 import type { Latencies, LatencySummary } from "./latencies.ts";
 
 /** What the guard has done since its start. */
@@ -23,6 +24,7 @@ export interface StatusSource {
   readonly startedMs: number;
   readonly auditPath: string | null;
   readonly lastAction: ActionReport | null;
+  readonly dataset: DatasetFigures | null;
   /** When it was over, in milliseconds since 1970. */
   readonly lastActionMs: number | null;
   /** The threads that this guard has. */
@@ -39,6 +41,8 @@ export interface GuardStatus {
   readonly dryRun: boolean;
   readonly uptimeMs: number;
   readonly auditPath: string | null;
+  /** Where what is sampled is recorded; null: nowhere. */
+  readonly dataset: DatasetFigures | null;
   /** What the policy has guarded: `memory`, `cpu` and so on. */
   readonly guards: readonly string[];
   readonly memory: {
@@ -91,6 +95,7 @@ export function statusOf(source: StatusSource): GuardStatus {
     dryRun: policy.dryRun,
     uptimeMs: Date.now() - source.startedMs,
     auditPath: source.auditPath,
+    dataset: source.dataset,
     guards: [
       ...(policy.memory.enabled ? ["memory"] : []),
       // A scope of one cgroup has neither disks nor interfaces of its own.

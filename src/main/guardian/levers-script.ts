@@ -173,8 +173,20 @@ put_back_link() {
   outcome=gone
   [ -n "$present" ] || return 0
   forking=yes outcome=wait
-  if ip link set dev "$present" up; then outcome=done; fi
+  if ip link set dev "$present" up; then
+    outcome=done
+    put_back_forgotten
+  fi
   forking=no
+}
+# What the kernel has forgotten of it meanwhile (core/net/forgotten.ts).
+put_back_forgotten() {
+  for what in addr route; do
+    kept=$journals/link-$id.$what
+    [ -f "$kept" ] || continue
+    ip $what restore <"$kept" || say "up again, but not all of its @{what}s"
+    rm -f "$kept"
+  done
 }
 put_back_shape() {
   outcome=wait

@@ -44,7 +44,7 @@ TimeoutStopSec=10s
 RuntimeDirectory=plimsoll
 RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
-# /var/log/plimsoll: the audit log. /var/lib/plimsoll: dumps.
+# /var/log/plimsoll: the audit log. /var/lib/plimsoll: dumps, datasets.
 LogsDirectory=plimsoll
 LogsDirectoryMode=0750
 StateDirectory=plimsoll

@@ -4,7 +4,6 @@ import type { Policy } from "../../core/policy/policy.ts";
 import { findMemoryHierarchy, type MemoryHierarchy } from "../../workers/common/cgroup-path.ts";
 import { HOST_ROOTS } from "../../workers/common/roots.ts";
 import type { RecordOptions } from "../cli/record-command.ts";
-import { packageVersion } from "../cli/version.ts";
 import { loadPolicyApart } from "../config/load-policy-apart.ts";
 import { settle, startSmall } from "../coordinator/footprint.ts";
 import { openLog } from "../coordinator/log.ts";
@@ -48,9 +47,8 @@ export async function record(options: RecordOptions, request: RecordRequest): Pr
   startSmall();
   raisePriority();
   const policy = recordingPolicy(base, request);
-  const version = packageVersion();
   const roots = HOST_ROOTS;
-  const recording = new Recording({ directory, request, policy, roots, cgroups, version, log });
+  const recording = new Recording({ directory, request, policy, roots, cgroups, log });
   try {
     await recording.start();
     settle();

@@ -1,8 +1,5 @@
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import { DETAIL_COLUMNS, USAGE_COLUMNS } from "../../core/cgroups/columns.ts";
-import { type Manifest, newManifest } from "../../core/dataset/manifest.ts";
+import type { Manifest } from "../../core/dataset/manifest.ts";
 import type { Recordable } from "../../core/dataset/tables.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import { RescueBoard } from "../../core/rescue/board.ts";
@@ -11,18 +8,17 @@ import { createRing, type SharedRing } from "../../core/ring/views.ts";
 import { MEMORY_COLUMNS, PROCESS_COLUMNS } from "../../core/samples.ts";
 import { Board, Gauge, type WorkerName } from "../../core/shared/board.ts";
 import { OrderBoard } from "../../core/shared/order.ts";
-import { createEvent, raiseEvent } from "../../native/event.ts";
+import { createEvent } from "../../native/event.ts";
 import { systemUnits } from "../../native/system.ts";
 import { Timer } from "../../native/timer.ts";
-import { findMemoryHierarchy } from "../../workers/common/cgroup-path.ts";
-import { monotonicUs } from "../../workers/common/clock.ts";
 import { readManifestFile, writeManifest } from "../../workers/common/manifest-file.ts";
 import type { HostRoots } from "../../workers/common/roots.ts";
 import type { SharedDescriptors, WorkerStart } from "../../workers/common/worker.ts";
 import { Crew } from "../coordinator/crew.ts";
 import type { Log } from "../coordinator/log.ts";
 import { ThreadWatch } from "../coordinator/thread-watch.ts";
-import { createResourceRings } from "../coordinator/shared-state.ts";
+import { createResourceRings, wakeWorker } from "../coordinator/shared-state.ts";
+import { firstManifest } from "./first-manifest.ts";
 import { intervalsMs, type RecordRequest } from "./policy.ts";
 import type { Figures } from "./progress.ts";
 import { rowsPerTick } from "./things.ts";
@@ -36,7 +32,6 @@ export interface RecordingOptions {
   readonly roots: HostRoots;
   /** Cgroups that match now: the rings are made for some more. */
   readonly cgroups: number;
-  readonly version: string;
   readonly log: Log;
 }
 
@@ -96,8 +91,11 @@ export class Recording {
 
   /** Begins. @throws Error when the directory cannot be written, or a thread fails to start */
   async start(): Promise<void> {
-    writeManifest(this.#options.directory, firstManifest(this.#options), true);
-    await this.#crew.start(workersFor(this.#options.request.recorded));
+    const { directory, request, roots } = this.#options;
+    const { recorded: resources, intervalMs, statEvery, patterns } = request;
+    const recorded = { resources, intervalMs, intervalsMs: intervalsMs(request), statEvery, patterns };
+    writeManifest(directory, firstManifest(recorded, roots), true);
+    await this.#crew.start(workersFor(resources));
   }
 
   get figures(): Figures {
@@ -115,17 +113,16 @@ export class Recording {
 
   /** Ends it. @returns the manifest as it stands on the disk */
   async stop(): Promise<Manifest> {
-    await this.#crew.stop(STOP_LIMIT_MS);
+    await this.#crew.stop(STOP_LIMIT_MS, STOP_LIMIT_MS);
     return readManifestFile(this.#options.directory);
   }
 
   #wake(worker: WorkerName): void {
-    const { cgroupsEvent, hostEvent, appEvent, samplerTimer } = this.#shared.descriptors;
-    if (worker === "cgroups") raiseEvent(cgroupsEvent);
-    if (worker === "host") raiseEvent(hostEvent);
-    if (worker === "app") raiseEvent(appEvent);
+    const { descriptors } = this.#shared;
     // It waits for nothing but its clock, which may be slow.
-    if (worker === "memory") Timer.adopt(samplerTimer).set(this.#options.request.intervalMs * 1000, 1);
+    if (worker === "memory")
+      Timer.adopt(descriptors.samplerTimer).set(this.#options.request.intervalMs * 1000, 1);
+    else wakeWorker(worker, descriptors, this.#board);
   }
 
   /** A letter that the dataset's thread had taken and not yet written died with it: the samplers say it all again. */
@@ -159,7 +156,7 @@ function sharedStart(
     journalPath: "",
     leversDirectory: null,
     knownCgroups: [],
-    datasetDirectory: options.directory,
+    dataset: { directory: options.directory, limitBytes: Number.POSITIVE_INFINITY, only: true },
     descriptors: openDescriptors(),
     roots: options.roots,
     policy,
@@ -196,31 +193,4 @@ function openDescriptors(): SharedDescriptors {
     helperOutput: absent,
     kernelLog: absent,
   };
-}
-
-function firstManifest({ request, roots, version }: RecordingOptions): Manifest {
-  const anchorWallMs = Date.now();
-  return newManifest({
-    programVersion: version,
-    host: os.hostname(),
-    kernel: os.release(),
-    bootId: bootId(roots.proc),
-    cgroupVersion: findMemoryHierarchy(roots.cgroup)?.version ?? null,
-    resources: request.recorded,
-    clock: { name: "CLOCK_MONOTONIC", anchorMonotonicUs: Math.round(monotonicUs()), anchorWallMs },
-    zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
-    intervalMs: request.intervalMs,
-    intervalsMs: intervalsMs(request),
-    statEvery: request.statEvery,
-    patterns: request.patterns,
-    startedAt: new Date(anchorWallMs).toISOString(),
-  });
-}
-
-function bootId(procRoot: string): string | null {
-  try {
-    return fs.readFileSync(path.join(procRoot, "sys/kernel/random/boot_id"), "utf8").trim();
-  } catch {
-    return null;
-  }
 }

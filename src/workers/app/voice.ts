@@ -16,8 +16,7 @@ export class Voice {
 
   announce(appeared: readonly NamedThing[], gone: readonly number[]): void {
     if (appeared.length === 0 && gone.length === 0) return;
-    const to = this.#context.start.datasetDirectory === null ? "analysis" : "dataset";
-    this.#context.send(to, { type: "names", resource: "app", appeared, gone });
+    this.#context.announce({ type: "names", resource: "app", appeared, gone });
   }
 
   waiting({ name, main }: ApplicationPolicy): void {

@@ -3,6 +3,7 @@ import path from "node:path";
 import { CGROUPS_FILE, type DatasetCgroup, parseCgroupLines } from "../../core/dataset/cgroup-lines.ts";
 import { MANIFEST_FILE, type Manifest, parseManifest } from "../../core/dataset/manifest.ts";
 import { DatasetNames, NAMES_FILE, parseNameLines } from "../../core/dataset/name-lines.ts";
+import { runNames } from "../../core/dataset/runs.ts";
 import {
   forEachTable,
   namedColumn,
@@ -38,9 +39,11 @@ export interface Dataset {
 
 /**
  * Opens a dataset; one whose recorder was killed, or still records, as far as it is written.
+ * @param named its directory; or one that a guard records into, which means its latest start
  * @throws Fault when the directory has no manifest that can be read
  */
-export function openDataset(directory: string): Dataset {
+export function openDataset(named: string): Dataset {
+  const directory = latestRun(named) ?? named;
   const manifest = readManifest(directory);
   const files = forEachTable((): string[] => []);
   const names = new Set([...manifest.segments.map(({ file }) => file), ...fs.readdirSync(directory)]);
@@ -73,6 +76,18 @@ export function* batches(
     // Whole batches cut off at the end leave no trace in the file itself.
     if (rows < expected && dataset.losses.length === lossesBefore)
       lose(bytes, `${expected - rows} rows fewer than the manifest says`);
+  }
+}
+
+/** Null: there are none, or it is a dataset itself. */
+function latestRun(directory: string): string | null {
+  const has = (run: string): boolean => fs.existsSync(path.join(directory, run, MANIFEST_FILE));
+  try {
+    const latest = has("") ? undefined : runNames(fs.readdirSync(directory)).findLast(has);
+    return latest === undefined ? null : path.join(directory, latest);
+  } catch {
+    // It cannot be read: the manifest cannot either, and why is said then.
+    return null;
   }
 }
 

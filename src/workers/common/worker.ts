@@ -36,6 +36,15 @@ export interface SharedDescriptors {
   readonly kernelLog: number;
 }
 
+/** Where a recording goes. */
+export interface DatasetStart {
+  readonly directory: string;
+  /** With the datasets of earlier starts beside it. Infinite: nothing is removed. */
+  readonly limitBytes: number;
+  /** Nobody guards (`plimsoll record`): samplers keep to one beat, and that of cgroups fills the memory ring too. */
+  readonly only: boolean;
+}
+
 /** What every worker is started with. */
 export interface WorkerStart {
   readonly name: WorkerName;
@@ -59,8 +68,8 @@ export interface WorkerStart {
   readonly leversDirectory: string | null;
   /** To the cgroup sampler: whom an earlier life of it numbered, so that they stay who they are. */
   readonly knownCgroups: readonly CgroupIdentity[];
-  /** Of `plimsoll record`: where the dataset goes; the cgroup sampler then fills the memory ring too. Null: no dataset. */
-  readonly datasetDirectory: string | null;
+  /** What is sampled is recorded there. Null: nowhere. */
+  readonly dataset: DatasetStart | null;
   readonly descriptors: SharedDescriptors;
   readonly roots: HostRoots;
   readonly policy: Policy;
@@ -136,6 +145,17 @@ export class WorkerContext {
   tookLetter(): void {
     this.#mailSeen = (this.#mailSeen + 1) | 0;
     this.board.setMailTaken(this.start.name, this.#mailSeen);
+  }
+
+  /** Whether samples are taken for a recording alone. */
+  get onlyRecords(): boolean {
+    return this.start.dataset?.only === true;
+  }
+
+  /** Tells what numbers mean, to all who read the samples. */
+  announce(message: Extract<Message, { type: "names" }>): void {
+    if (!this.onlyRecords) this.send("analysis", message);
+    if (this.start.dataset !== null) this.send("dataset", message);
   }
 
   send(to: Envelope["to"], message: Message): void {

@@ -48,6 +48,10 @@ export class CgroupLog {
     if (this.#present.delete(number)) lines.push(goneLine(number, nowUs));
   }
 
+  get bytes(): number {
+    return this.#file.sizeBytes;
+  }
+
   /** @returns why what waits could not be written */
   flush(): string | null {
     if (this.#waiting.length === 0) return null;

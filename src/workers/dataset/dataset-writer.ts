@@ -9,11 +9,14 @@ import type { SharedRing } from "../../core/ring/views.ts";
 import { readManifestFile, writeManifest } from "../common/manifest-file.ts";
 import { segmentBatches } from "../common/segment-reader.ts";
 import { CgroupLog } from "./cgroup-log.ts";
+import { EarlierRuns } from "./earlier-runs.ts";
 import { NameLog } from "./name-log.ts";
 import { type TableBefore, TableWriter } from "./table-writer.ts";
 
 /** Files of this size are still read and moved with ease; the loss of one is bearable. */
 const SEGMENT_LIMIT_BYTES = 64 * 1024 * 1024;
+/** Of a dataset that must not grow without end, a segment is at most this part: what is removed is a small piece. */
+const SEGMENTS_OF_LIMIT = 32;
 /** Rows of a segment that is not full wait at most so long: with the time between two looks, less than a second. */
 const FLUSH_MS = 500;
 /** The manifest is renewed each second; of a long recording, which has many segments, less often. */
@@ -34,23 +37,34 @@ export class DatasetWriter {
   readonly #tables: ReadonlyMap<TableName, TableWriter>;
   readonly #cgroups: CgroupLog;
   readonly #names: NameLog;
+  /** Null: nothing is removed. */
+  readonly #earlier: EarlierRuns | null;
+  readonly #limitBytes: number;
   #manifest: Manifest;
   #renewedMs = Number.NEGATIVE_INFINITY;
 
-  /** @throws Error when the directory has no manifest, or cannot be written */
+  /**
+   * @param segmentBytes a segment that is larger is ended
+   * @param limitBytes of this dataset and those of earlier starts beside it: what is oldest is removed when they are larger
+   * @throws Error when the directory has no manifest, or cannot be written
+   */
   constructor(
     directory: string,
     rings: Readonly<Record<TableName, SharedRing>>,
-    limitBytes: number = SEGMENT_LIMIT_BYTES,
+    segmentBytes: number = SEGMENT_LIMIT_BYTES,
+    limitBytes: number = Number.POSITIVE_INFINITY,
   ) {
     this.#directory = directory;
+    this.#limitBytes = limitBytes;
+    this.#earlier = limitBytes === Number.POSITIVE_INFINITY ? null : new EarlierRuns(directory);
+    const endedAt = Math.min(segmentBytes, limitBytes / SEGMENTS_OF_LIMIT);
     this.#manifest = readManifestFile(directory);
     this.#cgroups = new CgroupLog(path.join(directory, CGROUPS_FILE));
     this.#names = new NameLog(path.join(directory, NAMES_FILE));
     this.#tables = new Map(
       tablesOf(this.#manifest.resources).map((table) => {
         const before = tableBefore(directory, table, this.#manifest);
-        return [table, new TableWriter(directory, table, rings[table], limitBytes, before)];
+        return [table, new TableWriter(directory, table, rings[table], endedAt, before)];
       }),
     );
   }
@@ -80,6 +94,7 @@ export class DatasetWriter {
     refusals.push(...this.#each((table) => table.flush(nowMs, FLUSH_MS)));
     if (nowMs - this.#renewedMs >= RENEW_MS + RENEW_MS_PER_SEGMENT * this.#manifest.segments.length) {
       this.#renewedMs = nowMs;
+      this.#trim();
       refusals.push(this.#renew({ missedTicks }, false));
     }
     return refusals.find((refusal) => refusal !== null) ?? null;
@@ -103,9 +118,24 @@ export class DatasetWriter {
     };
   }
 
+  /** Removes what is too much: datasets of earlier starts, then of the largest table what is oldest. */
+  #trim(): void {
+    if (this.#earlier === null) return;
+    const tables = [...this.#tables.values()];
+    const own = (): number => this.written.bytes + this.#cgroups.bytes + this.#names.bytes;
+    while (own() + this.#earlier.bytes > this.#limitBytes) {
+      if (this.#earlier.removeOldest()) continue;
+      const largest = tables.reduce((a, b) => (b.finishedBytes > a.finishedBytes ? b : a));
+      // What cannot be removed would not be removed at the next try either.
+      if (largest.finishedBytes === 0) return;
+      largest.removeOldest();
+    }
+  }
+
   #renew(news: Partial<Manifest>, safe: boolean): string | null {
     const segments: SegmentEntry[] = [...this.#tables.values()].flatMap((table) => table.segments);
-    this.#manifest = { ...this.#manifest, lostRows: this.written.lostRows, segments, ...news };
+    const removedRows = this.#ofEach((table) => table.removedRows);
+    this.#manifest = { ...this.#manifest, lostRows: this.written.lostRows, removedRows, segments, ...news };
     try {
       writeManifest(this.#directory, this.#manifest, safe);
       return null;
@@ -143,7 +173,12 @@ function tableBefore(directory: string, table: TableName, manifest: Manifest): T
     return bytes === 0 ? [] : [{ file: name, table, rows, bytes }];
   });
   const number = Math.max(0, ...names.map((name) => parseSegmentFile(name)?.number ?? 0));
-  return { segments, number, lostRows: manifest.lostRows[table] };
+  return {
+    segments,
+    number,
+    lostRows: manifest.lostRows[table],
+    removedRows: manifest.removedRows[table],
+  };
 }
 
 function countRows(file: string, table: TableName): { readonly rows: number; readonly bytes: number } {

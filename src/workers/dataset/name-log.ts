@@ -45,6 +45,10 @@ export class NameLog {
     if (lines.length > 0) this.#waiting.push(Buffer.from(lines.join("")));
   }
 
+  get bytes(): number {
+    return this.#file.sizeBytes;
+  }
+
   /** @returns why what waits could not be written */
   flush(): string | null {
     if (this.#waiting.length === 0) return null;

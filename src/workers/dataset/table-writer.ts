@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import path from "node:path";
 import type { SegmentEntry } from "../../core/dataset/manifest.ts";
 import { segmentFile, TABLE_COLUMNS, type TableName } from "../../core/dataset/tables.ts";
@@ -12,6 +13,7 @@ export interface TableBefore {
   /** The highest number that a segment file has. */
   readonly number: number;
   readonly lostRows: number;
+  readonly removedRows: number;
 }
 
 interface OpenSegment {
@@ -31,6 +33,7 @@ export class TableWriter {
   readonly #finished: SegmentEntry[];
   #finishedRows = 0;
   #finishedBytes = 0;
+  #removedRows: number;
   #number: number;
   #segment: OpenSegment | null = null;
   /** Since when complete rows have been lying in the ring; NaN: none do. */
@@ -42,7 +45,7 @@ export class TableWriter {
     table: TableName,
     ring: SharedRing,
     limitBytes: number,
-    before: TableBefore = { segments: [], number: 0, lostRows: 0 },
+    before: TableBefore = { segments: [], number: 0, lostRows: 0, removedRows: 0 },
   ) {
     this.#directory = directory;
     this.#table = table;
@@ -51,7 +54,8 @@ export class TableWriter {
     for (const segment of before.segments) this.#finish(segment);
     this.#number = before.number;
     this.#lostBefore = before.lostRows;
-    this.#tap = new RingTap(ring, this.rows + before.lostRows);
+    this.#removedRows = before.removedRows;
+    this.#tap = new RingTap(ring, this.rows + before.lostRows + before.removedRows);
   }
 
   get rows(): number {
@@ -64,6 +68,29 @@ export class TableWriter {
 
   get lostRows(): number {
     return this.#lostBefore + this.#tap.lostRows;
+  }
+
+  get removedRows(): number {
+    return this.#removedRows;
+  }
+
+  /** Of segments that are ended, and can be removed. */
+  get finishedBytes(): number {
+    return this.#finishedBytes;
+  }
+
+  /** Removes the oldest segment that is ended. One that cannot be removed is no longer counted all the same. */
+  removeOldest(): void {
+    const oldest = this.#finished.shift();
+    if (oldest === undefined) return;
+    this.#finishedRows -= oldest.rows;
+    this.#finishedBytes -= oldest.bytes;
+    this.#removedRows += oldest.rows;
+    try {
+      fs.rmSync(path.join(this.#directory, oldest.file), { force: true });
+    } catch {
+      // The file system is read-only now, or the like: what is written next says so.
+    }
   }
 
   get segments(): readonly SegmentEntry[] {

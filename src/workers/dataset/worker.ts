@@ -17,15 +17,11 @@ class DatasetWorker {
   #lostBefore = 0;
 
   constructor(context: WorkerContext) {
-    const { datasetDirectory, usageRing, detailRing, memoryRing, resourceRings } = context.start;
-    if (datasetDirectory === null) throw new Error("the dataset has a directory");
+    const { dataset, usageRing, detailRing, memoryRing, resourceRings } = context.start;
+    if (dataset === null) throw new Error("the dataset has a directory");
     this.#context = context;
-    this.#writer = new DatasetWriter(datasetDirectory, {
-      usage: usageRing,
-      detail: detailRing,
-      host: memoryRing,
-      ...resourceRings,
-    });
+    const rings = { usage: usageRing, detail: detailRing, host: memoryRing, ...resourceRings };
+    this.#writer = new DatasetWriter(dataset.directory, rings, undefined, dataset.limitBytes);
   }
 
   run(): void {

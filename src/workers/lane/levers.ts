@@ -3,6 +3,7 @@ import type { HeldLever, LeverEnd } from "../../core/levers/journal.ts";
 import { isLever, type Lever, leverKey, leverText } from "../../core/levers/lever.ts";
 import type { HostRoots } from "../common/roots.ts";
 import type { WorkerContext } from "../common/worker.ts";
+import type { Hand } from "./hands/hand.ts";
 import { handOf } from "./hands/of.ts";
 import { LeverJournal } from "./lever-journal.ts";
 
@@ -70,7 +71,7 @@ export class Levers {
     if (!isLever(lever)) return `${leverText(lever)}: not of a form that can be put back`;
     if (journal === null || !this.#options.guarded())
       return "nothing is imposed that nobody would put back: there is no guardian";
-    const hand = handOf(lever, this.#options.roots);
+    const hand = this.#handOf(lever);
     const key = leverKey(lever);
     const held = this.#entry(key);
     const found = hand.look(held);
@@ -101,7 +102,7 @@ export class Levers {
     const held = this.#entry(leverKey(lever));
     if (held === null || this.#journal === null)
       return { lever, end: "not-held", text: `${leverText(lever)}: nothing was imposed` };
-    const hand = handOf(held.lever, this.#options.roots);
+    const hand = this.#handOf(held.lever);
     for (const part of hand.parts()) {
       const entry = this.#entry(leverKey(part));
       if (entry !== null) await this.#putBack(entry);
@@ -127,6 +128,11 @@ export class Levers {
     if (held !== null) this.#close(held, end);
   }
 
+  #handOf(lever: Lever): Hand {
+    // Without a journal nothing is held that could be put back.
+    return handOf(lever, this.#options.roots, path.dirname(this.#options.journalPath ?? "/"));
+  }
+
   #journalPart(journal: LeverJournal, lever: Lever, present: string): void {
     const key = leverKey(lever);
     const held = this.#entry(key);
@@ -141,7 +147,7 @@ export class Levers {
   }
 
   async #putBack(held: HeldLever): Promise<UndoResult> {
-    const { end, text } = await handOf(held.lever, this.#options.roots).putBack(held);
+    const { end, text } = await this.#handOf(held.lever).putBack(held);
     return end === "waits" ? this.#waits(held, text) : this.#close(held, end, text);
   }
 

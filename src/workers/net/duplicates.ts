@@ -9,6 +9,7 @@ import type { ResourceReport } from "../../core/resources/report.ts";
 import { monotonicUs } from "../common/clock.ts";
 import type { WorkerContext } from "../common/worker.ts";
 import { LeverJournal } from "../lane/lever-journal.ts";
+import { dropForgotten, keepForgotten, restoreForgotten } from "./forgotten-files.ts";
 import type { LinkWatch } from "./link-watch.ts";
 import type { Reach } from "./reach.ts";
 
@@ -42,6 +43,8 @@ export class Duplicates {
   readonly #context: WorkerContext;
   readonly #links: LinkWatch;
   readonly #reach: Reach;
+  /** Of the journals; null: nothing is put down for a time. */
+  readonly #directory: string | null;
   readonly #journal: LeverJournal | null;
   readonly #episodes = new Map<number, Episode>();
   #policy: NetPolicy;
@@ -57,6 +60,7 @@ export class Duplicates {
     this.#policy = policy.net;
     this.#dryRun = policy.dryRun;
     this.#never = nameMatcher(policy.net.never);
+    this.#directory = leversDirectory;
     const file = leversDirectory === null ? null : path.join(leversDirectory, "levers-links.journal");
     this.#journal = file === null ? null : LeverJournal.open(file);
     this.#adopt(monotonicUs() / US_PER_MS);
@@ -116,6 +120,7 @@ export class Duplicates {
       else if (episode.seenDown && episode.trial === null) this.#over(number, episode);
       else if (episode.seenDown && episode.trial?.phase === "down") {
         this.#close(episode, "left");
+        if (this.#directory !== null) restoreForgotten(this.#directory, number);
         this.#said(episode, "somebody else has put it up again", "released");
         this.#episodes.delete(number);
       }
@@ -174,7 +179,7 @@ export class Duplicates {
       entry = refusal;
     }
     const beganMs = monotonicUs() / US_PER_MS;
-    const refusal = this.#links.setUp(link.number, false);
+    const refusal = (forATime ? this.#keep(link) : null) ?? this.#links.setUp(link.number, false);
     const endMs = monotonicUs() / US_PER_MS;
     const steps = [
       { what: "down", afterMs: beganMs - nowMs, tookMs: endMs - beganMs, result: refusal ?? "done" },
@@ -198,11 +203,28 @@ export class Duplicates {
     }
   }
 
-  #tryAgain(number: number, episode: Episode, trial: Trial, nowMs: number): void {
+  /** What would be forgotten of it meanwhile. @returns why it cannot be kept; then it must not be put down */
+  #keep({ number }: Link): string | null {
+    try {
+      if (this.#directory !== null) keepForgotten(this.#directory, number);
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  /** @returns why it is not up; and what is lacking of it when it is */
+  #putUp(number: number): { readonly refusal: string | null; readonly lacking: string | null } {
     const refusal = this.#links.setUp(number, true);
+    if (refusal !== null || this.#directory === null) return { refusal, lacking: null };
+    return { refusal, lacking: restoreForgotten(this.#directory, number) };
+  }
+
+  #tryAgain(number: number, episode: Episode, trial: Trial, nowMs: number): void {
+    const { refusal, lacking } = this.#putUp(number);
     episode.trial = onProbation(trial, nowMs);
     const why = `after ${trial.times === 1 ? "a first" : `${trial.times}`} time down it is listened to for ${PROBATION_MS / 1000} s`;
-    const steps = [step("up", refusal ?? "done")];
+    const steps = [step("up", refusal ?? lacking ?? "done")];
     const outcome = refusal === null ? "done" : "failed";
     this.#report(
       episode.name,
@@ -225,17 +247,15 @@ export class Duplicates {
 
   /** Puts it up, whatever is heard: the policy does not ask for this any more, or the guard stops. */
   #release(number: number, episode: Episode): void {
-    const refusal = this.#links.setUp(number, true);
+    const { refusal, lacking } = this.#putUp(number);
     if (refusal === null) this.#close(episode, "done");
-    this.#said(
-      episode,
-      "it was down for a test that is not made any more",
-      refusal === null ? "released" : "failed",
-    );
+    const why = ["it was down for a test that is not made any more", lacking].filter((each) => each !== null);
+    this.#said(episode, why.join("; "), refusal === null ? "released" : "failed");
     this.#over(number, episode);
   }
 
   #forget(number: number, episode: Episode): void {
+    if (this.#directory !== null) dropForgotten(this.#directory, number);
     this.#close(episode, "gone");
     this.#over(number, episode);
   }

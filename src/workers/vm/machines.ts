@@ -108,7 +108,6 @@ export class Machines {
   }
 
   #announce(appeared: readonly NamedThing[], gone: readonly number[]): void {
-    const to = this.#context.start.datasetDirectory === null ? "analysis" : "dataset";
-    this.#context.send(to, { type: "names", resource: "vm", appeared, gone });
+    this.#context.announce({ type: "names", resource: "vm", appeared, gone });
   }
 }

@@ -65,7 +65,7 @@ class MachineThread implements LaneWork<VmAction> {
   }
 
   get #isWanted(): boolean {
-    return this.#policy.vm.enabled || this.#context.start.datasetDirectory !== null;
+    return this.#policy.vm.enabled || this.#context.onlyRecords;
   }
 
   #look(): void {

@@ -1,5 +1,6 @@
 import os from "node:os";
 import { ExitCode, Fault } from "../../../core/fault.ts";
+import type { Manifest } from "../../../core/dataset/manifest.ts";
 import { type DatedMark, marksOf } from "../../../core/report/marks.ts";
 import type { ReportNote } from "../../../core/report/model.ts";
 import type { WallClock } from "../../../core/report/wall-clock.ts";
@@ -15,10 +16,9 @@ export interface AuditRead {
 }
 
 interface AuditRequest {
-  /** Null: where the host's guard has it, if the recording is of this host. */
+  /** Null: where the guard that recorded, or else the host's guard has it, if the recording is of this host. */
   readonly file: string | null;
-  /** Of the recording. */
-  readonly host: string;
+  readonly manifest: Pick<Manifest, "host" | "auditPath">;
   /** First and last sample, on the report's axis. */
   readonly span: { readonly fromMs: number; readonly toMs: number };
   readonly clock: WallClock;
@@ -29,12 +29,13 @@ interface AuditRequest {
  * @throws Fault when a log that was asked for by name is not there; one that nobody named may be missing
  */
 export function readAudit(request: AuditRequest): AuditRead {
-  const { file, host } = request;
+  const { file } = request;
+  const { host, auditPath } = request.manifest;
   if (file === null && host !== os.hostname())
     return only(
       `The recording is of the host ${host}, not of this one (${os.hostname()}): nothing is marked. Name its audit log with --audit.`,
     );
-  const path = file ?? placesFor("host", process.getuid?.() ?? 0, process.env).auditPath;
+  const path = file ?? auditPath ?? placesFor("host", process.getuid?.() ?? 0, process.env).auditPath;
   try {
     return readFiles(path, request);
   } catch (error) {

@@ -29,7 +29,7 @@ export interface ReadForReport {
 /**
  * Reads a dataset and the audit log beside it. Tables that it has not are not drawn; what is damaged is passed over, and
  * said.
- * @param auditFile null: the usual place
+ * @param auditFile null: that of the guard that recorded; where none did, the usual place
  * @throws Fault when it is no dataset, has no sample at all, or the audit log that was named cannot be read
  */
 export function readForReport(directory: string, auditFile: string | null): ReadForReport {
@@ -42,7 +42,7 @@ export function readForReport(directory: string, auditFile: string | null): Read
   const span = spanOf(dataset, [apps?.host.timesUs, ...[host, cpu, io].map(timesOf)]);
   const audit = readAudit({
     file: auditFile,
-    host: dataset.manifest.host,
+    manifest: dataset.manifest,
     span: { fromMs: clock.at(span.fromUs), toMs: clock.at(span.toUs) },
     clock,
   });
@@ -52,12 +52,12 @@ export function readForReport(directory: string, auditFile: string | null): Read
   const cgroups = readCgroups(dataset, rescued);
   const rows = (apps?.rows ?? 0) + host.rows + cpu.rows + io.rows + cgroups.rows;
   if (rows === 0) throw nothingIn(dataset);
-  const losses = dataset.losses.map((loss) => lossText(directory, loss));
+  const losses = dataset.losses.map((loss) => lossText(dataset.directory, loss));
   const misplaced =
     (apps?.misplacedRows ?? 0) + [host, cpu, io].reduce((sum, { misplacedRows }) => sum + misplacedRows, 0);
   return {
     recorded: {
-      directory: path.resolve(directory),
+      directory: path.resolve(dataset.directory),
       manifest: dataset.manifest,
       clock,
       apps,

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { type DomainLever, type InterfaceLever, SHAPE_HANDLE } from "../../../core/levers/lever.ts";
+import { restoreForgotten } from "../../net/forgotten-files.ts";
 import { found, type Found, type Hand, type PutBack } from "./hand.ts";
 
 /** A command that takes longer is ended: what it should put back waits. */
@@ -42,9 +43,12 @@ async function nameOf(ifindex: number): Promise<string | null> {
 /** An interface's root qdisc, or that it is down: what is imposed is its lane's to say, what is put back is said here. */
 export class InterfaceHand implements Hand {
   readonly #lever: InterfaceLever;
+  readonly #directory: string;
 
-  constructor(lever: InterfaceLever) {
+  /** @param directory where it is kept what the kernel forgets of an interface that is down */
+  constructor(lever: InterfaceLever, directory: string) {
     this.#lever = lever;
+    this.#directory = directory;
   }
 
   look(): Found {
@@ -63,16 +67,18 @@ export class InterfaceHand implements Hand {
     try {
       const name = await nameOf(this.#lever.ifindex);
       if (name === null) return { end: "gone", text: "is gone" };
-      return this.#lever.kind === "link" ? await linkUp(name) : await unshape(name);
+      return this.#lever.kind === "link" ? await this.#linkUp(name) : await unshape(name);
     } catch (error) {
       return { end: "waits", text: (error as Error).message };
     }
   }
-}
 
-async function linkUp(name: string): Promise<PutBack> {
-  const { ok, error } = await run("ip", ["link", "set", "dev", name, "up"]);
-  return ok ? { end: "done", text: "up again" } : { end: "waits", text: error };
+  async #linkUp(name: string): Promise<PutBack> {
+    const { ok, error } = await run("ip", ["link", "set", "dev", name, "up"]);
+    if (!ok) return { end: "waits", text: error };
+    const lacking = restoreForgotten(this.#directory, this.#lever.ifindex);
+    return { end: "done", text: lacking === null ? "up again" : `up again, but ${lacking}` };
+  }
 }
 
 /** By its handle: the kernel deletes no other one (net/sched/sch_api.c, tc_get_qdisc). */

@@ -5,8 +5,8 @@ import { DomainHand, InterfaceHand } from "./command.ts";
 import type { Hand } from "./hand.ts";
 import { NiceHand, StopHand } from "./process.ts";
 
-/** The hand for a lever. */
-export function handOf(lever: Lever, { proc }: HostRoots): Hand {
+/** The hand for a lever. @param directory of the journals */
+export function handOf(lever: Lever, { proc }: HostRoots, directory: string): Hand {
   switch (lever.kind) {
     case "cgroup":
       return new CgroupHand(proc, lever);
@@ -17,7 +17,7 @@ export function handOf(lever: Lever, { proc }: HostRoots): Hand {
       return new StopHand(proc, lever);
     case "shape":
     case "link":
-      return new InterfaceHand(lever);
+      return new InterfaceHand(lever, directory);
     case "domain":
       return new DomainHand(lever);
   }

@@ -8,6 +8,7 @@ import type { ResourceOutcome, ResourceReport } from "../../../core/resources/re
 import type { Figures } from "../../../core/resources/resource.ts";
 import { monotonicUs } from "../../common/clock.ts";
 import { WorkerContext } from "../../common/worker.ts";
+import { keepForgotten } from "../../net/forgotten-files.ts";
 import { LinkWatch } from "../../net/link-watch.ts";
 import { Reach } from "../../net/reach.ts";
 import { Lane, type LaneWork } from "../lane.ts";
@@ -19,6 +20,7 @@ const US_PER_MS = 1000;
 /** Squeezes interfaces and lets go of them: by tc(8), which may take its time. */
 class NetLane implements LaneWork<NetAction> {
   readonly #levers: Levers;
+  readonly #leversDirectory: string | null;
   readonly #links = new LinkWatch();
   readonly #reach: Reach;
   #policy: Policy;
@@ -26,6 +28,7 @@ class NetLane implements LaneWork<NetAction> {
   constructor(context: WorkerContext) {
     this.#policy = context.start.policy;
     this.#reach = new Reach(context.start.roots.proc);
+    this.#leversDirectory = context.start.leversDirectory;
     this.#levers = Levers.of(context, "net");
   }
 
@@ -114,7 +117,7 @@ class NetLane implements LaneWork<NetAction> {
   ): Promise<string | null> {
     if (order.do === "down") {
       const lever = leverOf("link", link);
-      return this.#levers.impose(lever, () => Promise.resolve(this.#links.setUp(link.number, false)));
+      return this.#levers.impose(lever, () => Promise.resolve(this.#putDown(link)));
     }
     const shaping = await shapingOf(link.name);
     if ("refusal" in shaping) return shaping.refusal;
@@ -130,6 +133,17 @@ class NetLane implements LaneWork<NetAction> {
       if (undelayed !== null) lacking.push(`limited, but not delayed: ${undelayed}`);
       return null;
     });
+  }
+
+  /** For a time. */
+  #putDown({ number }: Link): string | null {
+    try {
+      // With levers there is a directory of their journals.
+      if (this.#leversDirectory !== null) keepForgotten(this.#leversDirectory, number);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return this.#links.setUp(number, false);
   }
 
   #spared(link: Link): string | null {

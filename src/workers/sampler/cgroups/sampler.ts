@@ -73,7 +73,7 @@ export class CgroupSampler {
     this.#clock = new SamplerClock(context);
     this.#usage = new RingWriter(start.usageRing);
     this.#detail = new RingWriter(start.detailRing);
-    const recording = start.datasetDirectory !== null;
+    const recording = start.dataset?.only === true;
     this.#recording = recording
       ? new Recording(start.roots.proc, start.memoryRing, [this.#usage, this.#detail])
       : null;

@@ -67,8 +67,7 @@ export class InterfaceSampler implements ResourceSampler {
 
   takePolicy(policy: Policy): void {
     const { net } = policy;
-    const recording = this.#context.start.datasetDirectory !== null;
-    const wanted = net.enabled && (net.rates !== null || recording);
+    const wanted = net.enabled && (net.rates !== null || this.#context.onlyRecords);
     this.intervalMs = wanted ? (net.rates?.intervalMs ?? DEFAULT_INTERVAL_MS) : Number.POSITIVE_INFINITY;
     // Whoever reads the ring may be new: all names are told again.
     this.#announced = new Map();

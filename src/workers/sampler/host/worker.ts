@@ -121,8 +121,7 @@ class HostSampler {
   #announce(message: Extract<Message, { type: "names" }>): void {
     // What is let go of at the end is not gone.
     if (this.#stopping || (message.appeared.length === 0 && message.gone.length === 0)) return;
-    const recording = this.#context.start.datasetDirectory !== null;
-    this.#context.send(recording ? "dataset" : "analysis", message);
+    this.#context.announce(message);
   }
 }
 

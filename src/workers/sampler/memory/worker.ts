@@ -61,10 +61,7 @@ class MemorySampler {
     this.#rehearse(reader);
     const { intervalMs } = this.#policy.memory;
     // Of a recording the first row comes at once, as those of the other samplers.
-    this.#setInterval(
-      intervalMs * 1000,
-      this.#context.start.datasetDirectory === null ? intervalMs * 1000 : 1,
-    );
+    this.#setInterval(intervalMs * 1000, this.#context.onlyRecords ? 1 : intervalMs * 1000);
     this.#context.ready();
     for (;;) {
       // A recording's clock may be so slow that the thread would seem to hang.
