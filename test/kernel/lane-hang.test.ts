@@ -20,16 +20,20 @@ const HOG_MIB = 600;
 const availableBytes = (): number =>
   Number(/^MemAvailable:\s+(\d+) kB$/m.exec(fs.readFileSync("/proc/meminfo", "utf8"))?.[1]) * 1024;
 
+/** Memory's line: far enough below that nothing but the hog comes to it. Drawn before the test begins. */
+const LINE_BELOW_BYTES = (HOG_MIB / 2) * MIB;
+
 /** Only who is in the scene's cgroup may be acted on; memory's line is met when its hog has grown. */
-function policy(scope: string, disk: string, cpuLadder: string): string {
+function policy({ at, disk, lineBytes }: Scene, cpuLadder: string): string {
+  const { scope } = at.memory;
   return `
 [memory]
 interval = "50ms"
 warning = false
 thrashing = false
 [memory.critical]
-available = "${availableBytes() - (HOG_MIB / 2) * MIB}B"
-recover = "${availableBytes() - (HOG_MIB / 4) * MIB}B"
+available = "${lineBytes}B"
+recover = "${lineBytes + LINE_BELOW_BYTES / 2}B"
 swap_free = false
 ladder = [{ action = "sigkill", deadline = "5s" }]
 [victim]
@@ -72,6 +76,7 @@ const freeBytes = (at: string): number => {
 interface Scene {
   readonly at: CpuScene;
   readonly disk: string;
+  readonly lineBytes: number;
 }
 
 async function scene(context: TestContext): Promise<Scene> {
@@ -80,7 +85,7 @@ async function scene(context: TestContext): Promise<Scene> {
   await at.load();
   const { path: disk } = loopDisk(context, 32);
   for (let i = 0; i < 6; i++) agedFile(`${disk}/log/${i}`, 4096, 100_000 - i);
-  return { at, disk };
+  return { at, disk, lineBytes: availableBytes() - LINE_BELOW_BYTES };
 }
 
 /** Fills the disk over its line, and waits until there is room again. */
@@ -90,11 +95,13 @@ async function reclaimMs(disk: string, limitMs: number): Promise<void> {
 }
 
 /** Has a hog cross memory's line. @returns the guard's decision on it */
-async function hogEnded(context: TestContext, { at }: Scene, guard: GuardProcess): Promise<Line> {
-  const hog = await at.memory.start(context, "grow", ["--to", String(HOG_MIB), "--rate", "400"]);
+async function hogEnded(context: TestContext, { at, lineBytes }: Scene, guard: GuardProcess): Promise<Line> {
+  // Other programs may have given memory back since the line was drawn.
+  const toMib = Math.ceil((availableBytes() - lineBytes + LINE_BELOW_BYTES) / MIB);
+  const hog = await at.memory.start(context, "grow", ["--to", String(toMib), "--rate", "400"]);
   await hog.said("ready");
   hog.go();
-  expect(await hog.ended).toMatchObject({ signal: "SIGKILL" });
+  expect(await within("the hog to end", hog.ended, 30_000)).toMatchObject({ signal: "SIGKILL" });
   const line = await guard.decision("ended");
   expect(line["victims"]).toMatchObject([{ pid: hog.pid }]);
   return line;
@@ -109,7 +116,7 @@ describe("a lane that hangs", () => {
     const command = `{ action = "command", run = "echo $$ > ${begun}; exec sleep ${HANG_S}", deadline = "${2 * HANG_S}s" }`;
     const guard = await GuardProcess.start(context, {
       scope: "host",
-      policy: policy(here.at.memory.scope, here.disk, `["log", ${command}]`),
+      policy: policy(here, `["log", ${command}]`),
       // libvirt hangs too.
       env: { PATH: hungVirsh(context, HANG_S) },
     });
@@ -142,7 +149,7 @@ describe("a lane that hangs", () => {
       const here = await scene(context);
       const guard = await GuardProcess.start(context, {
         scope: "host",
-        policy: policy(here.at.memory.scope, here.disk, '["log"]'),
+        policy: policy(here, '["log"]'),
         env: { PATH: hungVirsh(context, HANG_S), PLIMSOLL_ALLOW_FAULTS: "1" },
       });
       await guard.ask({ ask: "fault", worker: "host", kind: fault });

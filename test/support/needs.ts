@@ -27,6 +27,9 @@ export function need(context: TestContext, ...needs: readonly Need[]): void {
 export const root: Need = () =>
   process.getuid?.() === 0 ? null : "needs root: it makes cgroups and guards processes of others";
 
+export const notRoot: Need = () =>
+  process.getuid?.() === 0 ? "needs another user than root, who may read and write all" : null;
+
 /** Memory cgroups of our own. */
 export const memoryCgroups: Need = () => {
   const hierarchy = findMemoryHierarchy("/sys/fs/cgroup");

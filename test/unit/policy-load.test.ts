@@ -7,6 +7,7 @@ import { ExitCode, Fault } from "../../src/core/fault.ts";
 import { PolicyFault } from "../../src/core/policy/problem.ts";
 import { readHostFacts } from "../../src/main/config/host-facts.ts";
 import { checkPolicy, loadPolicy, type PolicyRequest } from "../../src/main/config/load-policy.ts";
+import { need, notRoot } from "../support/needs.ts";
 
 let directory = "";
 beforeAll(() => {
@@ -67,14 +68,12 @@ describe("files that are no policy", () => {
     expect(faultOf({ file: `/${"x".repeat(300)}` }).message).toContain("found a path too long");
   });
 
-  test.skipIf(process.getuid?.() === 0)(
-    "one that may not be read (root may read all: skipped as root)",
-    () => {
-      const path = file("secret.toml", "");
-      chmodSync(path, 0);
-      expect(faultOf({ file: path }).message).toContain("found no permission to read it");
-    },
-  );
+  test("one that may not be read", (context) => {
+    need(context, notRoot);
+    const path = file("secret.toml", "");
+    chmodSync(path, 0);
+    expect(faultOf({ file: path }).message).toContain("found no permission to read it");
+  });
 
   test("a file of exactly 1 MiB is read", () => {
     expect(loadPolicy({ file: file("full.toml", `#${" ".repeat(2 ** 20 - 1)}`) }).scope).toBe("host");

@@ -5,7 +5,7 @@ import { APP_LEVELS, APP_MEASURES } from "../../core/policy/applications.ts";
 import type { Message } from "../../core/messages.ts";
 import type { Policy } from "../../core/policy/policy.ts";
 import type { ResourceReport } from "../../core/resources/report.ts";
-import { monotonicUs } from "../common/clock.ts";
+import { monotonicUs, overNow } from "../common/clock.ts";
 import type { WorkerContext } from "../common/worker.ts";
 import type { LaneWork } from "../lane/lane.ts";
 import { HostLook, hostFigures, pickHostFigures } from "../lane/app/measure.ts";
@@ -55,7 +55,6 @@ export class CallbacksWork implements LaneWork<AppAction> {
     const beganUs = monotonicUs();
     const name = callbackName(action.measure, action.level);
     const end = await this.#call(action, name);
-    const took = (fromUs: number): number => Math.round(monotonicUs() - fromUs) / 1000;
     const { id, resource, subject, why, dryRun, application, measure } = action;
     const policy = this.#policy.app.applications.find((each) => each.name === application)?.[measure];
     const known = policy !== null && policy !== undefined && !dryRun;
@@ -74,13 +73,12 @@ export class CallbacksWork implements LaneWork<AppAction> {
         {
           what: name,
           afterMs: Math.round(beganUs - action.atUs) / 1000,
-          tookMs: took(beganUs),
+          tookMs: Math.round(monotonicUs() - beganUs) / 1000,
           result: end.text,
         },
       ],
       candidates: [],
-      wallMs: Date.now(),
-      tookMs: took(beganUs),
+      ...overNow(action.atUs),
       dryRun,
     };
   }

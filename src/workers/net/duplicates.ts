@@ -6,7 +6,7 @@ import { nameMatcher, namedExplicitly } from "../../core/net/names.ts";
 import type { Finding } from "../../core/net/neighbours.ts";
 import { onProbation, PROBATION_MS, putDown, type Trial } from "../../core/net/retest.ts";
 import type { ResourceReport } from "../../core/resources/report.ts";
-import { monotonicUs } from "../common/clock.ts";
+import { monotonicUs, overNow } from "../common/clock.ts";
 import type { WorkerContext } from "../common/worker.ts";
 import { LeverJournal } from "../lane/lever-journal.ts";
 import { dropForgotten, keepForgotten, restoreForgotten } from "./forgotten-files.ts";
@@ -299,8 +299,7 @@ export class Duplicates {
       before: up === null ? {} : { up: up.before },
       after: up === null ? {} : { up: up.after },
       candidates: [],
-      wallMs: Date.now(),
-      tookMs: (monotonicUs() - atUs) / US_PER_MS,
+      ...overNow(atUs),
       dryRun: this.#dryRun,
     };
     this.#context.send("recorder", { type: "resource-report", report });

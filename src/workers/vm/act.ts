@@ -6,7 +6,7 @@ import { Gauge } from "../../core/shared/board.ts";
 import { formatDuration } from "../../core/units.ts";
 import type { VmAction } from "../../core/vm/action.ts";
 import { DomainState } from "../../core/vm/machines.ts";
-import { monotonicUs } from "../common/clock.ts";
+import { monotonicUs, overNow } from "../common/clock.ts";
 import type { WorkerContext } from "../common/worker.ts";
 import type { Machines } from "./machines.ts";
 
@@ -22,7 +22,6 @@ export class MachineAct {
   readonly #machines: Machines;
   readonly #action: VmAction;
   readonly #deadlineMs: number;
-  readonly #beganUs = monotonicUs();
   readonly #steps: ActionStep[] = [];
 
   constructor(context: WorkerContext, machines: Machines, action: VmAction, deadlineMs: number) {
@@ -189,9 +188,11 @@ export class MachineAct {
 
   #report(outcome: ResourceOutcome, before: Figures, after: Figures): ResourceReport {
     const { id, kind, subject, why, dryRun, candidates } = this.#action;
-    const tookMs = (monotonicUs() - this.#beganUs) / 1000;
+    const over = overNow(this.#action.atUs);
     const text =
-      outcome === "failed" ? `${kind} ${subject} failed after ${formatDuration(Math.round(tookMs))}` : null;
+      outcome === "failed"
+        ? `${kind} ${subject} failed after ${formatDuration(Math.round(over.tookMs))}`
+        : null;
     if (text !== null) this.#context.log("warn", `${text}: ${this.#steps.at(-1)?.result ?? ""}`);
     return {
       id,
@@ -206,8 +207,7 @@ export class MachineAct {
       after,
       steps: this.#steps,
       candidates,
-      wallMs: Date.now(),
-      tookMs,
+      ...over,
       dryRun,
     };
   }

@@ -4,7 +4,7 @@ import { lineOf, rankOf, useOf } from "../../../core/app/levels.ts";
 import type { AppLevel, MeasurePolicy } from "../../../core/policy/applications.ts";
 import type { Policy } from "../../../core/policy/policy.ts";
 import type { ProcessRef, ResourceReport } from "../../../core/resources/report.ts";
-import { monotonicUs } from "../../common/clock.ts";
+import { overNow } from "../../common/clock.ts";
 import type { HostRoots } from "../../common/roots.ts";
 import { readProcessStat } from "../../common/target.ts";
 import { Stat } from "../../../core/parse/process-stat.ts";
@@ -61,12 +61,11 @@ export class AppLane implements LaneWork<AppAction> {
   }
 
   async act(action: AppAction): Promise<ResourceReport> {
-    const beganUs = monotonicUs();
     const application = this.#policy.app.applications.find(({ name }) => name === action.application);
     const measure = application?.[action.measure] ?? null;
     const { main } = action;
     if (application === undefined || measure === null || main === null)
-      return reportOf(action, beganUs, NOTHING, {}, {});
+      return reportOf(action, NOTHING, {}, {});
     const before = pickHostFigures(action.numbers);
     const stop = new AbortController();
     const ladder = new AppLadder({
@@ -90,7 +89,7 @@ export class AppLane implements LaneWork<AppAction> {
     try {
       const result = await climbed;
       const after = action.dryRun ? {} : hostFigures(action.measure, measure, this.#look.now());
-      return reportOf(action, beganUs, result, before, after);
+      return reportOf(action, result, before, after);
     } finally {
       if (this.#climbing.get(action.subject) === climbing) this.#climbing.delete(action.subject);
     }
@@ -142,14 +141,12 @@ function ownersOf(procRoot: string, pid: number): number[] {
 
 function reportOf(
   action: AppAction,
-  beganUs: number,
   { verb, outcome, victims, steps }: AppLadderResult,
   before: ResourceReport["before"],
   after: ResourceReport["after"],
 ): ResourceReport {
   const { id, resource, subject, why, dryRun, application, main } = action;
   const target = main === null ? application : `${application} (pid ${main.pid})`;
-  const tookMs = Math.round(monotonicUs() - beganUs) / 1000;
   return {
     id,
     resource,
@@ -163,8 +160,7 @@ function reportOf(
     after,
     steps,
     candidates: [],
-    wallMs: Date.now(),
-    tookMs,
+    ...overNow(action.atUs),
     dryRun,
   };
 }

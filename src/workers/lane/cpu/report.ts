@@ -1,7 +1,7 @@
 import type { CpuAction } from "../../../core/cpu/action.ts";
 import type { ActionStep } from "../../../core/messages.ts";
 import type { ResourceReport } from "../../../core/resources/report.ts";
-import { monotonicUs } from "../../common/clock.ts";
+import { monotonicUs, overNow } from "../../common/clock.ts";
 
 /** What a report says beyond its action. */
 export type Done = Pick<
@@ -12,8 +12,7 @@ export type Done = Pick<
 /** Makes the report of one action: to be made when it begins. */
 export class Reporter {
   readonly #action: CpuAction;
-  readonly #beganUs = monotonicUs();
-  #lastUs = this.#beganUs;
+  #lastUs = monotonicUs();
 
   constructor(action: CpuAction) {
     this.#action = action;
@@ -33,8 +32,7 @@ export class Reporter {
   }
 
   report(done: Done): ResourceReport {
-    const { id, resource, subject, why, dryRun } = this.#action;
-    const tookMs = Math.round(monotonicUs() - this.#beganUs) / 1000;
-    return { id, resource, subject, why, dryRun, wallMs: Date.now(), tookMs, ...done };
+    const { id, resource, subject, why, dryRun, atUs } = this.#action;
+    return { id, resource, subject, why, dryRun, ...overNow(atUs), ...done };
   }
 }

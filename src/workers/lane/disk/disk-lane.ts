@@ -11,7 +11,7 @@ import type { Figures } from "../../../core/resources/resource.ts";
 import { RingReader } from "../../../core/ring/reader.ts";
 import { formatBytes } from "../../../core/units.ts";
 import { raiseEvent } from "../../../native/event.ts";
-import { monotonicUs } from "../../common/clock.ts";
+import { monotonicUs, overNow } from "../../common/clock.ts";
 import type { WorkerContext } from "../../common/worker.ts";
 import { commandVariables, LaneCommands } from "../commands.ts";
 import { climbLadder } from "../ladder.ts";
@@ -89,9 +89,7 @@ export class DiskLane implements LaneWork<DiskAction> {
       if (action.kind === "filler") steps.push(...(await this.#commandsOnly(action)));
       came = nothing(action.kind === "reclaim" ? "reclaim" : "end", before, steps);
     }
-    const tookMs = (monotonicUs() - action.atUs) / 1000;
-    const done = { wallMs: Date.now(), tookMs: Math.round(tookMs * 1000) / 1000 };
-    return { id, resource: "disk", subject, why, dryRun, before, ...came, ...done };
+    return { id, resource: "disk", subject, why, dryRun, before, ...came, ...overNow(action.atUs) };
   }
 
   async #reclaim(action: Reclaim, device: number): Promise<Came> {

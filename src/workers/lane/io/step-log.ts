@@ -32,8 +32,4 @@ export class StepLog {
     await pause(ms);
     this.add(what, "done");
   }
-
-  get tookMs(): number {
-    return Math.round(monotonicUs() - this.#beganUs) / 1000;
-  }
 }

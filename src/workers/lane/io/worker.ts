@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { IoAction } from "../../../core/io/action.ts";
 import type { Policy } from "../../../core/policy/policy.ts";
 import type { ResourceReport } from "../../../core/resources/report.ts";
+import { overNow } from "../../common/clock.ts";
 import { WorkerContext } from "../../common/worker.ts";
 import { commandVariables, LaneCommands } from "../commands.ts";
 import { Lane, type LaneWork } from "../lane.ts";
@@ -53,8 +54,7 @@ class IoLane implements LaneWork<IoAction> {
       why,
       steps: log.steps,
       candidates: kind === "throttle" ? action.candidates : [],
-      wallMs: Date.now(),
-      tookMs: log.tookMs,
+      ...overNow(action.atUs),
       dryRun,
     };
   }

@@ -6,7 +6,7 @@ import type { Policy } from "../../../core/policy/policy.ts";
 import type { ActionStep } from "../../../core/messages.ts";
 import type { ResourceOutcome, ResourceReport } from "../../../core/resources/report.ts";
 import type { Figures } from "../../../core/resources/resource.ts";
-import { monotonicUs } from "../../common/clock.ts";
+import { monotonicUs, overNow } from "../../common/clock.ts";
 import { WorkerContext } from "../../common/worker.ts";
 import { keepForgotten } from "../../net/forgotten-files.ts";
 import { LinkWatch } from "../../net/link-watch.ts";
@@ -57,8 +57,7 @@ class NetLane implements LaneWork<NetAction> {
       after,
       steps,
       candidates: [],
-      wallMs: Date.now(),
-      tookMs: monotonicUs() / US_PER_MS - action.atUs / US_PER_MS,
+      ...overNow(action.atUs),
       dryRun: action.dryRun,
     };
   }
