@@ -1,5 +1,6 @@
 import type { Finding } from "./figures.ts";
 import { markdownTable } from "./table.ts";
+import type { AppFigures } from "./lab/app.ts";
 import type { CrossingFigures } from "./lab/crossing.ts";
 import type { ExhaustionFigures } from "./lab/exhaustion.ts";
 import type { Judgement } from "./lab/judgement.ts";
@@ -13,6 +14,7 @@ export interface LabResults {
   readonly exhaustion: readonly ExhaustionFigures[];
   /** Null, or left out: not measured. */
   readonly rescue?: Finding | null;
+  readonly app?: AppFigures | null;
   /** What a reader must know of how the figures came together. */
   readonly notes?: readonly string[];
 }
@@ -30,7 +32,21 @@ times are longer than on a real host, for every guard alike.`;
     ...(lab.crossing.length > 0 ? [crossingSection(lab.crossing)] : []),
     ...(lab.exhaustion.length > 0 ? [exhaustionSection(lab.exhaustion)] : []),
     ...(lab.rescue ? [rescueSection(lab.rescue)] : []),
+    ...(lab.app ? [appSection(lab.app)] : []),
   ];
+}
+
+function appSection({ rounds, ...found }: AppFigures): string {
+  const rows = [
+    ["beside the guard", `whole in ${found.guardedWhole} of ${rounds}`, `${found.guardedOomKills}`],
+    ["the kernel alone", `none in ${found.aloneNone} of ${rounds}`, `${found.aloneOomKills}`],
+  ];
+  return `## An application that ends with its crash dump
+
+An Erlang VM grows until a host of 1 GiB is used up, under the profile nso (target: the dump whole in 20 of 20, where the
+kernel alone leaves none in 20 of 20).
+
+${markdownTable(["", "erl_crash.dump", "OOM kills"], rows)}`;
 }
 
 function rescueSection({ figures, evidence }: Finding): string {

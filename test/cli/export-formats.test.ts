@@ -41,7 +41,7 @@ afterAll(() => fs.rmSync(directory, { recursive: true, force: true }));
 
 beforeAll(() => {
   const producer = new Producer(64, 32);
-  const writer = new DatasetWriter(beginDataset(dataset), producer.rings, 8192);
+  const writer = new DatasetWriter(beginDataset(dataset), producer.rings, { segmentBytes: 8192 });
   writer.takeCgroups({ type: "cgroups", appeared: PATHS.map((name, i) => cgroup(i + 1, name)), gone: [] }, 0);
   for (const resource of ["disk", "io", "net", "vm", "app"] as const) {
     const appeared = PATHS.map((name, i) => ({

@@ -5,7 +5,8 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { runName } from "../../src/core/dataset/runs.ts";
 import type { Report } from "../../src/core/report/model.ts";
 import { plimsoll } from "../support/calibration-dataset.ts";
 import { MADE_FROM_MS, MADE_HOST, makeRecording, nsoProcesses } from "../support/report-dataset.ts";
@@ -99,6 +100,18 @@ describe("forms", () => {
   });
 });
 
+test("without a dataset, the latest that the host's guard has recorded is meant", () => {
+  const datasets = path.join(home, "state", "datasets");
+  fs.mkdirSync(datasets, { recursive: true });
+  fs.cpSync(dataset, path.join(datasets, runName(MADE_FROM_MS)), { recursive: true });
+  fs.mkdirSync(path.join(datasets, runName(MADE_FROM_MS + 1)));
+  vi.stubEnv("PLIMSOLL_STATE_DIR", path.join(home, "state"));
+  const { code, stdout } = plimsoll("report", "--json");
+  vi.unstubAllEnvs();
+  expect(code).toBe(0);
+  expect((JSON.parse(stdout) as Report).series.length).toBeGreaterThan(5);
+});
+
 describe("bad input", () => {
   test("files that are there are not replaced, unless it is said", () => {
     const file = path.join(home, "there.html");
@@ -115,7 +128,12 @@ describe("bad input", () => {
 
   test.for([
     ["no dataset", ["report", "/nosuch"], 1, /\/nosuch: expected a dataset that "plimsoll record" made/],
-    ["nothing named", ["report"], 2, /expected a dataset .*, or --live, found neither/],
+    [
+      "nothing named, and nothing recorded",
+      ["report"],
+      2,
+      /expected the directory of a dataset, --live, or .* found none of them/,
+    ],
     [
       "an option of --live alone",
       ["report", "x", "--profile", "nso"],
@@ -131,7 +149,9 @@ describe("bad input", () => {
       /--profile: expected one of .*"nosuch"/,
     ],
   ] as const)("%s", ([, args, code, message]) => {
+    vi.stubEnv("PLIMSOLL_STATE_DIR", path.join(home, "nothing"));
     const ran = plimsoll(...args);
+    vi.unstubAllEnvs();
     expect(ran).toMatchObject({ code, stdout: "" });
     expect(ran.stderr).toMatch(message);
     expect(ran.stderr).not.toMatch(/^ {4}at /m);

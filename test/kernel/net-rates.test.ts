@@ -5,10 +5,12 @@ import { arp } from "../support/frames.ts";
 import { GuardProcess, type Line } from "../support/guard.ts";
 import { need, root } from "../support/needs.ts";
 import {
+  arping,
   compiler,
   frameSender,
   hexOf,
   Namespace,
+  networkEmulation,
   networkNamespaces,
   NOTHING_ELSE,
   trafficControl,
@@ -67,7 +69,7 @@ function guardIn(
   });
 }
 
-function traffic(context: TestContext, { near }: Pair): ChildProcess {
+function traffic(context: TestContext, { near }: Pair, demand = DEMAND): ChildProcess {
   const hex = hexOf(FRAME);
   const command = [
     ...near.under,
@@ -75,7 +77,7 @@ function traffic(context: TestContext, { near }: Pair): ChildProcess {
     "send",
     "eth0",
     "1000000",
-    String(DEMAND / FRAME.length),
+    String(demand / FRAME.length),
     hex,
   ];
   const child = spawn(command[0] as string, command.slice(1), { stdio: "ignore" });
@@ -122,6 +124,43 @@ test("what sends too much is squeezed to the rate, and let go again when it calm
   expect(rootOf(both)).toMatch(/noqueue 0:/);
   const levels = guard.audit().filter((each) => each["event"] === "level" && each["resource"] === "net");
   expect(levels[0]).toMatchObject({ subject: "eth0", change: "began" });
+});
+
+test("what is squeezed is delayed too where the policy says so, and not any longer than that", async (context) => {
+  need(context, networkEmulation, arping);
+  const both = pair(context);
+  both.near.ip("addr", "add", "10.9.0.1/24", "dev", "eth0");
+  both.far.ip("addr", "add", "10.9.0.2/24", "dev", "eth0");
+  const roundTripMs = (): number => {
+    const said = both.near.run("arping", "-c", "3", "-i", "eth0", "10.9.0.2");
+    const times = [...said.matchAll(/time=([\d.]+) (usec|msec)/g)];
+    return Math.min(...times.map(([, time, unit]) => Number(time) / (unit === "usec" ? 1000 : 1)));
+  };
+  // Little enough that a bucket of the step's rate holds nothing up by itself.
+  const policy = RATES.replace(/bytes = "1MB"/, 'bytes = "100kB"').replace(
+    /steps = .*/,
+    'steps = [{ rate = "400kB", delay = "200ms" }]',
+  );
+  const before = roundTripMs();
+  const guard = await guardIn(context, both, policy);
+  const child = traffic(context, both, 200_000);
+  const [line] = await waitFor(
+    "a squeeze",
+    () => {
+      const lines = did(guard, "squeeze", "done");
+      return lines.length > 0 && lines;
+    },
+    60_000,
+  );
+  expect(line).toMatchObject({ subject: "eth0", after: { limitBytesPerSecond: 400_000, delayMs: 200 } });
+  expect(both.near.tc("qdisc", "show", "dev", "eth0")).toMatch(/netem 7016: parent 7015:1 .*delay 200ms/);
+  const during = roundTripMs();
+  expect(during - before).toBeGreaterThan(190);
+  expect(during - before).toBeLessThan(400);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await waitFor("the release", () => did(guard, "release", "released").length > 0, 60_000);
+  expect(roundTripMs()).toBeLessThan(100);
 });
 
 test("what is squeezed is let go when the guard stops, and when it is killed", async (context) => {

@@ -25,7 +25,9 @@ export function recordDataset(
   samples: readonly Sample[],
 ): string {
   const producer = new Producer(256, 4);
-  const writer = new DatasetWriter(beginDataset(directory), producer.rings, SMALL_SEGMENT_BYTES);
+  const writer = new DatasetWriter(beginDataset(directory), producer.rings, {
+    segmentBytes: SMALL_SEGMENT_BYTES,
+  });
   writer.takeCgroups({ type: "cgroups", appeared: cgroups, gone: [] }, 0);
   let nowMs = 0;
   samples.forEach(({ timeUs, cgroup, usageBytes, detail }, i) => {

@@ -38,6 +38,9 @@ function queueing(kind: string, ...options: string[]): string | null {
   return status === 0 ? null : `needs tc with ${kind}: ${error?.message ?? stderr.trim()}`;
 }
 
+/** What delays. */
+export const networkEmulation = (): string | null => queueing("netem", "delay", "1ms");
+
 /** The token bucket; without netem nothing is delayed. */
 export const trafficControl = (): string | null =>
   queueing("tbf", "rate", "1mbit", "burst", "70000", "latency", "50ms");

@@ -35,11 +35,11 @@ function bytesBelow(directory: string): number {
 test("a dataset that has grown to its limit loses what is oldest of its largest table, and counts it", (context) => {
   const directory = path.join(testDirectory(context), runName(1.7e12));
   const producer = new Producer(256, 4);
-  let writer = new DatasetWriter(beginDataset(directory), producer.rings, undefined, LIMIT_BYTES);
+  let writer = new DatasetWriter(beginDataset(directory), producer.rings, { limitBytes: LIMIT_BYTES });
   fill(writer, producer, 0, 3000);
   expect(writer.flush(3000 * RENEW_MS, 0)).toBeNull();
   // Another life of the thread goes on with the same counts.
-  writer = new DatasetWriter(directory, producer.rings, undefined, LIMIT_BYTES);
+  writer = new DatasetWriter(directory, producer.rings, { limitBytes: LIMIT_BYTES });
   fill(writer, producer, 3000, 5000);
   expect(writer.finish(5000 * RENEW_MS, 0, "2025-01-01T00:00:00.000Z")).toBeNull();
 
@@ -75,7 +75,7 @@ test("datasets of earlier starts go first, the oldest before the others", (conte
   const earlier = bytesBelow(path.join(parent, second));
   const producer = new Producer(256, 4);
   const present = path.join(parent, last);
-  const writer = new DatasetWriter(beginDataset(present), producer.rings, undefined, earlier * 2);
+  const writer = new DatasetWriter(beginDataset(present), producer.rings, { limitBytes: earlier * 2 });
   expect(fs.readdirSync(parent).sort()).toEqual(runs);
   fill(writer, producer, 0, 200);
   expect(writer.flush(1e6, 0)).toBeNull();

@@ -19,7 +19,9 @@ const SMALL_SEGMENT_BYTES = 20_000;
 /** Writes so many rows of each table in uneven flushes. */
 function record(directory: string, rows: number): void {
   const producer = new Producer(256, 4);
-  const writer = new DatasetWriter(beginDataset(directory), producer.rings, SMALL_SEGMENT_BYTES);
+  const writer = new DatasetWriter(beginDataset(directory), producer.rings, {
+    segmentBytes: SMALL_SEGMENT_BYTES,
+  });
   writer.takeCgroups(
     { type: "cgroups", appeared: [{ number: 1, path: "/a\nb", inode: 7, onlyAncestor: false }], gone: [] },
     1e9,
@@ -119,7 +121,9 @@ test("a new life of the writer goes on where the old one failed: no row twice, n
     for (let i = 0; i < count; i++, appended++)
       for (const table of TABLE_NAMES) producer.append(table, rowOf(table, appended));
   };
-  let writer = new DatasetWriter(beginDataset(directory), producer.rings, SMALL_SEGMENT_BYTES);
+  let writer = new DatasetWriter(beginDataset(directory), producer.rings, {
+    segmentBytes: SMALL_SEGMENT_BYTES,
+  });
   for (let life = 1; life <= 5; life++) {
     const number = cgroupNumber(life, 0);
     writer.takeCgroups({ type: "cgroups", appeared: [identity(number)], gone: [] }, life);
@@ -132,7 +136,7 @@ test("a new life of the writer goes on where the old one failed: no row twice, n
     const last = segmentPaths(openDataset(directory), "detail").at(-1) as string;
     fs.appendFileSync(last, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xf8, 1, 0, 0, 12, 0]));
     fs.appendFileSync(path.join(directory, "cgroups.jsonl"), '{"number":9');
-    writer = new DatasetWriter(directory, producer.rings, SMALL_SEGMENT_BYTES);
+    writer = new DatasetWriter(directory, producer.rings, { segmentBytes: SMALL_SEGMENT_BYTES });
   }
   expect(writer.finish(1e6, 0, new Date(0).toISOString())).toBeNull();
   const dataset = openDataset(directory);

@@ -45,7 +45,10 @@ export function placesFor(scope: string, uid: number, environment: NodeJS.Proces
     lockPath: path.join(runDirectory, `${tag}.lock`),
     socketPath: path.join(runDirectory, `${tag}.sock`).slice(0, SOCKET_PATH_BYTES),
     journalPath: path.join(runDirectory, "limits.journal"),
-    datasetsPath: path.join(uid === 0 ? "/var/lib/plimsoll" : ownState, "datasets"),
+    datasetsPath: path.join(
+      environment["PLIMSOLL_STATE_DIR"] ?? (uid === 0 ? "/var/lib/plimsoll" : ownState),
+      "datasets",
+    ),
     auditPath: path.join(logDirectory, scope === "host" ? "audit.jsonl" : `audit-${tag}.jsonl`),
   };
 }

@@ -11,6 +11,9 @@ import type { DatasetStart } from "../../workers/common/worker.ts";
 import { makeDirectory } from "../coordinator/places.ts";
 import { firstManifest } from "./first-manifest.ts";
 
+/** Seldom, as it goes on for weeks; but what comes last is what is asked for when the host has died. */
+const FLUSH_MS = 2000;
+
 /** What `plimsoll status` says of it. */
 export interface DatasetFigures {
   readonly directory: string;
@@ -58,7 +61,7 @@ export class GuardDataset {
     fs.closeSync(fs.openSync(path.join(directory, CGROUPS_FILE), "wx", 0o644));
     const recorded = { ...samplingOf(policy, workers), auditPath: auditPath && path.resolve(auditPath) };
     writeManifest(directory, firstManifest(recorded, roots), true);
-    return new GuardDataset({ directory, limitBytes, only: false });
+    return new GuardDataset({ directory, limitBytes, flushMs: FLUSH_MS, only: false });
   }
 
   figures(board: Board): DatasetFigures {

@@ -156,7 +156,11 @@ function sharedStart(
     journalPath: "",
     leversDirectory: null,
     knownCgroups: [],
-    dataset: { directory: options.directory, limitBytes: Number.POSITIVE_INFINITY, only: true },
+    dataset: {
+      directory: options.directory,
+      limitBytes: Number.POSITIVE_INFINITY,
+      only: true,
+    },
     descriptors: openDescriptors(),
     roots: options.roots,
     policy,

@@ -41,6 +41,8 @@ export interface DatasetStart {
   readonly directory: string;
   /** With the datasets of earlier starts beside it. Infinite: nothing is removed. */
   readonly limitBytes: number;
+  /** Rows wait at most so long; not so long as a second in all when not given. A batch costs about a kilobyte, however few they are. */
+  readonly flushMs?: number;
   /** Nobody guards (`plimsoll record`): samplers keep to one beat, and that of cgroups fills the memory ring too. */
   readonly only: boolean;
 }

@@ -17,7 +17,7 @@ import { type TableBefore, TableWriter } from "./table-writer.ts";
 const SEGMENT_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Of a dataset that must not grow without end, a segment is at most this part: what is removed is a small piece. */
 const SEGMENTS_OF_LIMIT = 32;
-/** Rows of a segment that is not full wait at most so long: with the time between two looks, less than a second. */
+/** With the time between two looks, rows of a segment that is not full wait less than a second. */
 const FLUSH_MS = 500;
 /** The manifest is renewed each second; of a long recording, which has many segments, less often. */
 const RENEW_MS = 1000;
@@ -31,6 +31,15 @@ export interface Written {
   readonly cgroups: number;
 }
 
+export interface DatasetLimits {
+  /** A segment that is larger is ended. */
+  readonly segmentBytes?: number;
+  /** Of this dataset and those of earlier starts beside it: what is oldest is removed when they are larger. */
+  readonly limitBytes?: number;
+  /** Rows of a segment of the ring that is not full wait at most so long. */
+  readonly flushMs?: number;
+}
+
 /** Writes a dataset, whose first manifest is there already, with the tables that it says are recorded. Goes on with it when an earlier life of the thread began it. */
 export class DatasetWriter {
   readonly #directory: string;
@@ -40,21 +49,17 @@ export class DatasetWriter {
   /** Null: nothing is removed. */
   readonly #earlier: EarlierRuns | null;
   readonly #limitBytes: number;
+  readonly #flushMs: number;
   #manifest: Manifest;
   #renewedMs = Number.NEGATIVE_INFINITY;
 
   /**
-   * @param segmentBytes a segment that is larger is ended
-   * @param limitBytes of this dataset and those of earlier starts beside it: what is oldest is removed when they are larger
    * @throws Error when the directory has no manifest, or cannot be written
    */
-  constructor(
-    directory: string,
-    rings: Readonly<Record<TableName, SharedRing>>,
-    segmentBytes: number = SEGMENT_LIMIT_BYTES,
-    limitBytes: number = Number.POSITIVE_INFINITY,
-  ) {
+  constructor(directory: string, rings: Readonly<Record<TableName, SharedRing>>, limits: DatasetLimits = {}) {
+    const { segmentBytes = SEGMENT_LIMIT_BYTES, limitBytes = Number.POSITIVE_INFINITY } = limits;
     this.#directory = directory;
+    this.#flushMs = limits.flushMs ?? FLUSH_MS;
     this.#limitBytes = limitBytes;
     this.#earlier = limitBytes === Number.POSITIVE_INFINITY ? null : new EarlierRuns(directory);
     const endedAt = Math.min(segmentBytes, limitBytes / SEGMENTS_OF_LIMIT);
@@ -91,7 +96,7 @@ export class DatasetWriter {
    */
   flush(nowMs: number, missedTicks: number): string | null {
     const refusals = [this.#cgroups.flush(), this.#names.flush()];
-    refusals.push(...this.#each((table) => table.flush(nowMs, FLUSH_MS)));
+    refusals.push(...this.#each((table) => table.flush(nowMs, this.#flushMs)));
     if (nowMs - this.#renewedMs >= RENEW_MS + RENEW_MS_PER_SEGMENT * this.#manifest.segments.length) {
       this.#renewedMs = nowMs;
       this.#trim();

@@ -21,7 +21,7 @@ class DatasetWorker {
     if (dataset === null) throw new Error("the dataset has a directory");
     this.#context = context;
     const rings = { usage: usageRing, detail: detailRing, host: memoryRing, ...resourceRings };
-    this.#writer = new DatasetWriter(dataset.directory, rings, undefined, dataset.limitBytes);
+    this.#writer = new DatasetWriter(dataset.directory, rings, dataset);
   }
 
   run(): void {
