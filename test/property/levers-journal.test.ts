@@ -175,6 +175,7 @@ describe("the journal", () => {
     ],
     ["init", { kind: "stop", pid: 1, startTicks: 5 }],
     ["an option for a name", { kind: "link", ifindex: 5, interface: "-all" }],
+    ["the mark of a line that was not finished", { kind: "link", ifindex: 5, interface: "a\u0001torn" }],
     ["an option for a domain", { kind: "domain", uri: "qemu:///system", domain: "--all" }],
     ["blanks in a URI", { kind: "domain", uri: "qemu:///system --x", domain: "a" }],
     ["a nice value that is none", { kind: "nice", pid: 5, startTicks: 5, value: 20 }],

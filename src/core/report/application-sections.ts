@@ -116,7 +116,7 @@ function membersSection(
     ),
   );
   const left = members.length - each.length;
-  const about = `${members.length} members of ${group.name}${left > 0 ? `, of which ${left} have no chart of their own` : ""}.`;
+  const about = `${members.length} member${members.length === 1 ? "" : "s"} of ${group.name}${left > 0 ? `, of which ${left} have no chart of their own` : ""}.`;
   return [
     section(drawing, `${group.name} of ${name}, one by one`, about, [
       sum("allocated"),

@@ -135,7 +135,7 @@ function leftOutNotes({ manifest }: Dataset, cgroups: number): ReportNote[] {
   if (tables.length > 0)
     notes.push({
       weight: "note",
-      text: `The tables ${tables.join(", ")} of the recording are not drawn; plimsoll export writes them for other programs.`,
+      text: `Not drawn, of what was recorded: ${tables.join(", ")}. plimsoll export writes it for other programs.`,
     });
   return notes;
 }

@@ -1,32 +1,12 @@
-import { execFile } from "node:child_process";
 import { type DomainLever, type InterfaceLever, SHAPE_HANDLE } from "../../../core/levers/lever.ts";
 import { restoreForgotten } from "../../net/forgotten-files.ts";
+import { type Ran, runProgram } from "../run-program.ts";
 import { found, type Found, type Hand, type PutBack } from "./hand.ts";
 
 /** A command that takes longer is ended: what it should put back waits. */
 const LIMIT_MS = 10_000;
 
-interface Ran {
-  readonly ok: boolean;
-  readonly output: string;
-  /** Its last words, in one line. */
-  readonly error: string;
-}
-
-/** Runs a program of the system. Never rejects. */
-function run(program: string, args: readonly string[]): Promise<Ran> {
-  return new Promise((resolve) => {
-    const options = {
-      timeout: LIMIT_MS,
-      killSignal: "SIGKILL",
-      env: { ...process.env, LC_ALL: "C" },
-    } as const;
-    execFile(program, args, options, (error, stdout, stderr) => {
-      const said = stderr.trim().replaceAll("\n", "; ");
-      resolve({ ok: error === null, output: stdout, error: said === "" ? (error?.message ?? "") : said });
-    });
-  });
-}
+const run = (program: string, args: readonly string[]): Promise<Ran> => runProgram(program, args, LIMIT_MS);
 
 /** The present name of an interface, which is its index; null when it is gone. */
 async function nameOf(ifindex: number): Promise<string | null> {

@@ -1,6 +1,6 @@
-import { execFile } from "node:child_process";
 import { SHAPE_HANDLE } from "../../../core/levers/lever.ts";
 import { burstBytes, queuePackets } from "../../../core/net/shape.ts";
+import { runProgram } from "../run-program.ts";
 
 /** A command that takes longer is ended. */
 const LIMIT_MS = 5000;
@@ -24,23 +24,10 @@ interface Qdisc {
 
 type Answer<Value> = { readonly value: Value } | { readonly refusal: string };
 
-/** Runs a program of the system. Never rejects. */
-function run(program: string, args: readonly string[]): Promise<Answer<string>> {
-  return new Promise((resolve) => {
-    const options = {
-      timeout: LIMIT_MS,
-      killSignal: "SIGKILL",
-      env: { ...process.env, LC_ALL: "C" },
-    } as const;
-    execFile(program, args, options, (error, stdout, stderr) => {
-      if (error === null) return resolve({ value: stdout });
-      if (error.code === "ENOENT")
-        return resolve({ refusal: `${program} is not there: install iproute2, or set no [net.rates]` });
-      const late =
-        error.killed === true ? `${program} did not end within ${LIMIT_MS / 1000} s` : error.message;
-      resolve({ refusal: stderr.trim().replaceAll("\n", "; ") || late });
-    });
-  });
+async function run(program: string, args: readonly string[]): Promise<Answer<string>> {
+  const { ok, output, error, missing } = await runProgram(program, args, LIMIT_MS);
+  if (ok) return { value: output };
+  return { refusal: missing ? `${program} is not there: install iproute2, or set no [net.rates]` : error };
 }
 
 /** What tc(8) says of an interface's root. */
