@@ -24,6 +24,7 @@ interface Ran {
 const ENVIRONMENT = {
   ...process.env,
   PLIMSOLL_RUN_DIR: path.join(home, "run"),
+  PLIMSOLL_STATE_DIR: path.join(home, "state"),
   XDG_STATE_HOME: home,
   HOME: home,
 };
@@ -71,7 +72,7 @@ const TABLE: readonly (readonly [string, number, RegExp, RegExp])[] = [
   ["status", 1, NOTHING, /^plimsoll: no guard of host answers at .*; start one with "plimsoll run"/],
   ["status --json", 1, NOTHING, /^plimsoll: no guard of host/],
   ["status --scope /nosuch", 1, NOTHING, /^plimsoll: no guard of \/nosuch/],
-  ["report", 2, NOTHING, /^plimsoll: expected a dataset .* or --live, found neither/],
+  ["report", 2, NOTHING, /^plimsoll: expected the directory of a dataset, --live, or .*, found none of them/],
   ["report one two", 2, NOTHING, /^error: too many arguments for 'report'/],
   ["report /nosuch --json", 1, NOTHING, /^plimsoll: \/nosuch: expected a dataset/],
   ["status extra", 2, NOTHING, /^error: too many arguments for 'status'/],
@@ -154,6 +155,17 @@ describe("--json", () => {
     expect(lines.map(({ msg }) => msg)).toContain(`guarding the host by ${guard.policyPath} (dry run)`);
     for (const { level } of lines) expect(level).toBeGreaterThanOrEqual(30);
   });
+});
+
+test.each([
+  ["run", "--help"],
+  ["check", "--json"],
+  ["doctor", "--json"],
+])("%s %s says nothing of a reader that is gone before there is something to read", (...args) => {
+  const command = '{ "$0" "$@"; echo "exit $?" >&2; } | true';
+  const shell = ["-c", command, process.execPath, BIN, ...args];
+  const { stdout, stderr } = spawnSync("/bin/sh", shell, { encoding: "utf8", env: ENVIRONMENT });
+  expect({ stdout, stderr }).toEqual({ stdout: "", stderr: "exit 0\n" });
 });
 
 test("run goes on to its end when the reader of its stdout goes away", () => {

@@ -53,6 +53,8 @@ function throwInsteadOfExit(command: Command): Command {
   return command;
 }
 
+// A reader that went away (`plimsoll … | head`) is no fault, and no reason to stop what is under way.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 try {
   await throwInsteadOfExit(program()).parseAsync();
 } catch (error) {

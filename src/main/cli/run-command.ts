@@ -159,8 +159,6 @@ function untilTold(durationMs: number | null, reload: () => void): Promise<strin
 /** Shows headroom while the guard runs, when somebody reads stdout. @returns how to stop it */
 function showLive(guard: Guard): () => void {
   const terminal = process.stdout.isTTY;
-  // A reader that went away (`plimsoll run | head`) is no reason to stop guarding.
-  process.stdout.on("error", () => undefined);
   const show = (): void => {
     const line = liveLine(guard.status(), terminal ? process.stdout.columns : Number.POSITIVE_INFINITY);
     process.stdout.write(terminal ? `\r\x1b[K${line}` : `${line}\n`);

@@ -19,8 +19,6 @@ export async function openLog(json: boolean): Promise<Log> {
       error: (text) => logger.error(text),
     };
   }
-  // A reader that went away is no reason to stop guarding.
-  process.stderr.on("error", () => undefined);
   // On a terminal the live line stands where this one is to go; it is written again below.
   const overLiveLine = process.stderr.isTTY ? "\r\x1b[K" : "";
   const write = (severity: keyof typeof WORDS, text: string): void => {

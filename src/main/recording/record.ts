@@ -61,8 +61,6 @@ export async function record(options: RecordOptions, request: RecordRequest): Pr
     await recording.stop().catch(() => undefined);
     throw asFault(directory, error as NodeJS.ErrnoException);
   }
-  // A reader that went away (`plimsoll record … | head`) is no fault of the recording's.
-  process.stdout.on("error", () => undefined);
   const { cgroups: followed } = recording.figures;
   const manifest = await recording.stop();
   const summary = summaryOf(directory, manifest, followed ?? 0, recording.figures.gaps);

@@ -104,8 +104,6 @@ function tell(files: readonly string[]): void {
   else process.stdout.write(`${files.length} files: ${files.map((file) => `${file}\n`).join("")}`);
 }
 
-/** A reader that went away (`plimsoll report … | head`) is no fault. */
 async function toStdout(text: string): Promise<void> {
-  process.stdout.on("error", () => undefined);
   await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
 }
