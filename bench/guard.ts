@@ -3,6 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { projectRoot } from "../test/programs/build.ts";
+import { GUARD_NODE_FLAGS } from "../src/main/cli/node-flags.ts";
 
 const BIN = path.join(projectRoot, "dist/src/main/cli/bin.js");
 const START_LIMIT_MS = 20_000;
@@ -19,7 +20,7 @@ export class BenchGuard {
     fs.writeFileSync(policy, `${more}\n[record]\naudit = "${this.auditPath}"\nkmsg = false\n`, {
       mode: 0o600,
     });
-    this.#child = spawn(process.execPath, ["--no-node-snapshot", BIN, "run", "--config", policy, ...args], {
+    this.#child = spawn(process.execPath, [...GUARD_NODE_FLAGS, BIN, "run", "--config", policy, ...args], {
       env: this.#environment,
       stdio: ["ignore", "ignore", "pipe"],
     });

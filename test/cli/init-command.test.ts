@@ -9,6 +9,7 @@ import { APP_LEVELS, APP_MEASURES } from "../../src/core/policy/applications.ts"
 import { systemdUnit } from "../../src/main/init/systemd-unit.ts";
 import { BIN, testDirectory } from "../support/guard.ts";
 import { need, systemdAnalyze } from "../support/needs.ts";
+import { GUARD_NODE_FLAGS } from "../../src/main/cli/node-flags.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -174,7 +175,11 @@ describe("the unit", () => {
     const own = `${stdout}${stderr}`.split("\n").filter((line) => line.includes("u.service"));
     expect([status, own]).toEqual([0, []]);
     const text = fs.readFileSync(unit, "utf8");
-    expect(text).toContain(`ExecStart=${process.execPath} --no-node-snapshot ${BIN} run`);
+    expect(text).toContain(`ExecStart=${process.execPath} ${GUARD_NODE_FLAGS.join(" ")} ${BIN} run`);
+    // Everybody who starts a guard starts it so.
+    const file = (name: string): string => fs.readFileSync(new URL(`../../${name}`, import.meta.url), "utf8");
+    expect(file("src/main/cli/bin.ts")).toContain(`#!/usr/bin/env -S node ${GUARD_NODE_FLAGS.join(" ")}\n`);
+    expect(file("package.json")).toContain(`node ${GUARD_NODE_FLAGS.join(" ")} dist/`);
     if (args[2] === "--config") expect(text).toContain(`run --config "${directory}/a policy 100%%.toml"\n`);
   });
 

@@ -8,6 +8,7 @@ import type { TestContext } from "vitest";
 import { placesFor } from "../../src/main/coordinator/places.ts";
 import type { End } from "./program.ts";
 import { waitFor, within } from "./wait.ts";
+import { GUARD_NODE_FLAGS } from "../../src/main/cli/node-flags.ts";
 
 export const BIN = fileURLToPath(new URL("../../dist/src/main/cli/bin.js", import.meta.url));
 
@@ -64,7 +65,7 @@ export class GuardProcess {
       ...(options.under ?? []),
       process.execPath,
       // As `npm start`, the installed program and the unit do.
-      "--no-node-snapshot",
+      ...GUARD_NODE_FLAGS,
       BIN,
       "run",
       "--config",

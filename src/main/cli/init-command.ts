@@ -5,6 +5,7 @@ import { ExitCode, Fault } from "../../core/fault.ts";
 import { systemdUnit } from "../init/systemd-unit.ts";
 import { template } from "../init/templates.ts";
 import { writeNew } from "../init/write-new.ts";
+import { GUARD_NODE_FLAGS } from "./node-flags.ts";
 
 const EXAMPLES = `
 Examples:
@@ -70,8 +71,7 @@ async function unitOf(profile: string | undefined, config: string | undefined): 
   const file = config === undefined ? undefined : path.resolve(config);
   const { app } = loadPolicy({ file, profile });
   return systemdUnit({
-    // Without the snapshot each thread of the guard is 1.3 MiB smaller (docs/decisions/0013).
-    program: [process.execPath, "--no-node-snapshot", fileURLToPath(new URL("./bin.js", import.meta.url))],
+    program: [process.execPath, ...GUARD_NODE_FLAGS, fileURLToPath(new URL("./bin.js", import.meta.url))],
     profile: profile ?? null,
     config: file ?? null,
     endsByItself: app.exitWithApplication,
