@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -70,11 +71,17 @@ async function play(): Promise<number | null> {
     growing.stdin?.write("go\n");
     return await signalledMs(guard.auditPath);
   } finally {
-    growing?.kill("SIGKILL");
+    // What they hold counts as used for as long as they are there: the next round's line is drawn above that.
+    for (const child of [growing, application]) await ended(child);
     await guard.stop();
-    application.kill("SIGKILL");
     fs.rmSync(directory, { recursive: true, force: true });
   }
+}
+
+async function ended(child: ChildProcess | null): Promise<void> {
+  if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGKILL");
+  await once(child, "exit");
 }
 
 function policyFor(directory: string): string {
