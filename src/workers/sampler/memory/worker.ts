@@ -60,9 +60,10 @@ class MemorySampler {
     const reader = openMemoryReader(this.#context.start.roots, this.#policy.scope);
     this.#rehearse(reader);
     const { intervalMs } = this.#policy.memory;
+    // Before the clock begins, which would have to wait for what that does.
+    this.#context.ready();
     // Of a recording the first row comes at once, as those of the other samplers.
     this.#setInterval(intervalMs * 1000, this.#context.onlyRecords ? 1 : intervalMs * 1000);
-    this.#context.ready();
     for (;;) {
       // A recording's clock may be so slow that the thread would seem to hang.
       if (this.#intervalUs > REST_US) this.#context.rest();
