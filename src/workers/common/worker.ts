@@ -108,8 +108,6 @@ export class WorkerContext {
   }
 
   ready(): void {
-    // What reading the code has left would stay: nothing that comes later allocates enough to have it collected.
-    globalThis.gc?.();
     this.alive();
     this.board.setReady(this.start.name);
   }
