@@ -43,6 +43,7 @@ export interface ReclaimJob {
 
 export interface ReclaimResult {
   readonly before: FreeRoom;
+  /** When it was enough; else at the end. Whoever fills the disk goes on meanwhile. */
   readonly after: FreeRoom;
   readonly enough: boolean;
   readonly deleted: number;
@@ -63,6 +64,8 @@ interface Course {
   settles: number;
   /** Files that stay, and notes that were made: not said again when files are looked for once more. */
   readonly settled: Set<string>;
+  /** What was free when it was found to be enough. */
+  enoughRoom: FreeRoom | null;
   unnamed: number;
   deleted: number;
   truncated: number;
@@ -108,6 +111,7 @@ export class Reclaimer {
       wanted: job.recover - amount(before, job.room),
       settles: 0,
       settled: new Set(),
+      enoughRoom: null,
       unnamed: 0,
       deleted: 0,
       truncated: 0,
@@ -127,7 +131,8 @@ export class Reclaimer {
     }
     if (course.unnamed > 0) note(course, "more files", `${course.unnamed}`);
     const { steps, deleted, truncated, passedOver } = course;
-    return { before, after: freeRoom(job.path), enough, deleted, truncated, passedOver, steps };
+    const after = course.enoughRoom ?? freeRoom(job.path);
+    return { before, after, enough, deleted, truncated, passedOver, steps };
   }
 
   #takeGathered(): Gathered | null {
@@ -191,8 +196,12 @@ async function isEnough(course: Course): Promise<boolean> {
   const waits = course.expected >= course.wanted && course.settles < SETTLES_MOST;
   const untilMs = performance.now() + (waits ? SETTLE_MS : 0);
   for (;;) {
-    const free = amount(freeRoom(job.path), job.room);
-    if (free >= job.recover) return true;
+    const now = freeRoom(job.path);
+    const free = amount(now, job.room);
+    if (free >= job.recover) {
+      course.enoughRoom = now;
+      return true;
+    }
     if (performance.now() >= untilMs) {
       if (waits) course.settles++;
       course.wanted = job.recover - free;
